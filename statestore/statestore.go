@@ -1,0 +1,95 @@
+// Package statestore keeps what a partition must not lose: one snapshot a stream,
+// and one meta record a partition.
+//
+// A [Snapshot] holds the bytes of a stream's state together with the offset of the
+// last event folded into them. Both are one value, written in one command, so no
+// crash can separate them. The package does not know what the bytes mean.
+//
+// # Contract
+//
+// Every implementation passes the suite in package storetest. Its rules:
+//
+//   - Save keeps, per key and atomically, the snapshot with the greater offset. A
+//     repeated or late Save is harmless: the clients of some stores retry by themselves.
+//   - Save is not atomic over keys. Nobody needs it to be: each snapshot carries its own
+//     offset, and replay from the partition's cursor skips what a snapshot already holds.
+//   - Claim makes a partition's token the owner. A lower token is refused with
+//     [ErrFenced], by Claim and by every later write: a process that lost its partition
+//     without knowing can neither write nor take it back.
+//   - Advance moves the cursor, and only after the snapshots below it are saved. The
+//     cursor never moves back.
+package statestore
+
+import (
+	"context"
+	"errors"
+)
+
+// NoOffset is the offset of a stream that has no snapshot and the cursor of a
+// partition that was never advanced.
+const NoOffset int64 = -1
+
+// Errors that callers tell apart with errors.Is. Anything else is a store that is
+// unreachable or refuses to work: the same call may be made again.
+var (
+	// ErrFenced: a greater token owns the partition; this process must give it up.
+	ErrFenced = errors.New("statestore: partition is owned by a newer token")
+	// ErrRegressed: the store knows no owner, or one lower than the caller's claim: it
+	// lost writes that it had acknowledged, and the partition must be claimed again.
+	ErrRegressed = errors.New("statestore: store lost acknowledged writes")
+	// ErrCorrupt: a record's bytes are not what was written.
+	ErrCorrupt = errors.New("statestore: corrupt record")
+)
+
+// A Partition names the unit of ownership: one partition of one input topic, as
+// consumed by one group.
+type Partition struct {
+	Group  string
+	Topic  string
+	Number int
+}
+
+// A Token orders the owners of a partition. Compare by Incarnation, then Generation.
+type Token struct {
+	// Incarnation counts the times the consumer group's generations started again.
+	Incarnation int64
+	// Generation is the consumer group's generation.
+	Generation int64
+}
+
+// Meta is what the store knows of a partition as a whole.
+type Meta struct {
+	Token Token
+	// Cursor is the next offset to read: every event below it is in the snapshots.
+	Cursor int64
+	// Fingerprint identifies the record before the cursor, so that a log that was cut
+	// or replaced is recognised. Zero where unknown.
+	Fingerprint uint64
+	// StoreID is drawn at random at the partition's first claim: another value later
+	// means another store, or one that was emptied.
+	StoreID string
+}
+
+// A Snapshot is one stream's state as of one offset.
+type Snapshot struct {
+	Key    string
+	Offset int64
+	State  []byte
+}
+
+// A Store keeps snapshots and metas. Its methods are safe for concurrent use.
+type Store interface {
+	// Claim makes token the owner of partition p and returns p's meta as it then is.
+	// A partition that the store does not know gets Cursor NoOffset and a new StoreID.
+	Claim(ctx context.Context, p Partition, token Token) (Meta, error)
+	// Load returns one snapshot for each key, in the keys' order. An unknown key has
+	// offset NoOffset and a nil State. States are the caller's to keep.
+	Load(ctx context.Context, p Partition, keys []string) ([]Snapshot, error)
+	// Save writes snapshots as the owner. It does not keep the States.
+	Save(ctx context.Context, p Partition, token Token, snaps []Snapshot) error
+	// Advance moves p's cursor to the given offset, with the fingerprint of the record
+	// before it. A cursor at or below the stored one changes nothing.
+	Advance(ctx context.Context, p Partition, token Token, cursor int64, fingerprint uint64) error
+	// Close releases what the store holds open.
+	Close() error
+}
