@@ -1,0 +1,60 @@
+package operator
+
+import (
+	"math"
+
+	"github.com/weirstream/weir/ssm"
+)
+
+// nFeatures is the number of model inputs one field contributes to a step.
+const nFeatures = 12
+
+// featureBound bounds every feature's size.
+const featureBound = 8
+
+// features fills dst (nFeatures) with the model's input after n has learnt the
+// event at t, when the next event arrives gapRatio typical gaps later. Each is
+// free of the field's unit and of its clock, and within ±featureBound. n must
+// have observed at least one value.
+func (n *normalizer) features(dst []float32, gapRatio float64) {
+	_ = dst[:nFeatures]
+	unit := n.unit()
+	away := func(level float64) float64 { return asinhRatio(level-n.last, unit, featureBound) }
+	spread := max(n.scale, 1e-14*math.Abs(n.centre), 1e-300)
+	moved := float64(unit * (1 - n.repeat)) // mean absolute change, repeats counted
+	for i, f := range [nFeatures]float64{
+		asinhRatio(n.last-n.centre, spread, featureBound),
+		asinhRatio(n.change, unit, featureBound),
+		away(n.centre),
+		away(n.mid),
+		away(n.fast),
+		logRatio(unit, spread),
+		logRatio(n.fastErr, moved),
+		float64(4*n.repeat) - 2,
+		2 * indicator(n.change == 0 && n.n > 1),
+		ssm.Log64(min(max(gapRatio, minGapRatio), maxGapRatio)),
+		age(n.n),
+		age(n.changes),
+	} {
+		dst[i] = float32(f)
+	}
+}
+
+// logRatio is ln(a/b), within ±featureBound, for a and b at or above 0.
+func logRatio(a, b float64) float64 {
+	ratio := min(max(max(a, 1e-300)/max(b, 1e-300), 1e-4), 1e4)
+	return min(max(ssm.Log64(ratio), -featureBound), featureBound)
+}
+
+// age maps a count to 0 … 6: half the logarithm of count + 1, where a thousand
+// events and a million are all but the same.
+func age(count uint64) float64 {
+	return ssm.Log64(min(float64(count), 1e5)+1) / 2
+}
+
+func indicator(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

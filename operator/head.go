@@ -1,0 +1,136 @@
+package operator
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/weirstream/weir/ssm"
+)
+
+// levels are the quantile levels a field's model outputs describe, ascending.
+// The median stands in the middle; lowerLevel and upperLevel index the central
+// 90% band.
+var levels = [nLevels]float64{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999}
+
+const (
+	// nLevels is the number of model outputs one field takes.
+	nLevels                                = 11
+	lowerLevel, median, upperLevel         = 2, 5, 8
+	minIncrement                           = 1e-3 // least distance of two quantiles, in coordinates
+	minTail                                = 0.05 // least scale of the exponential tails, in coordinates
+	still                                  = 0.05 // a median nearer to the last value than this is the last value
+	minTailProbability                     = 1e-300
+	naturalToDecimal               float64 = 1 / math.Ln10
+)
+
+// A distribution is the forecast of one value before it is seen: quantiles of
+// its coordinate at levels.
+type distribution struct {
+	coordinates [nLevels]float64 // ascending, at least minIncrement apart
+	axis        axis             // as of the event before
+}
+
+// newDistribution reads a field's model outputs: out[median] is the median's
+// coordinate, the others are the distances from level to level outwards, through
+// softplus, so that quantiles cannot cross. An output that is no finite number,
+// which only a broken model gives, is an error.
+func newDistribution(out []float32, a axis) (distribution, error) {
+	_ = out[:nLevels]
+	for i, v := range out[:nLevels] {
+		if !(math.Abs(float64(v)) <= math.MaxFloat32) {
+			return distribution{}, fmt.Errorf("model output %d is %v", i, v)
+		}
+	}
+	d := distribution{axis: a}
+	centre := min(max(float64(out[median]), -maxCoordinate), maxCoordinate)
+	d.coordinates[median] = centre
+	for i := median + 1; i < nLevels; i++ {
+		d.coordinates[i] = d.coordinates[i-1] + increment(out[i])
+	}
+	for i := median - 1; i >= 0; i-- {
+		d.coordinates[i] = d.coordinates[i+1] - increment(out[i])
+	}
+	return d, nil
+}
+
+// increment is softplus of a model output plus minIncrement.
+func increment(out float32) float64 {
+	x := min(float64(out), maxCoordinate)
+	if x > 20 {
+		return x + minIncrement
+	}
+	return ssm.Log64(1+ssm.Exp64(max(x, -40))) + minIncrement
+}
+
+// forecast is the distribution's median and central 90% band in the field's unit.
+func (d *distribution) forecast() Forecast {
+	centre := d.coordinates[median]
+	if math.Abs(centre) < still {
+		// Many streams repeat their last value exactly, which no smooth function
+		// of the past hits.
+		centre = 0
+	}
+	return Forecast{
+		YHat:  d.axis.value(centre),
+		Lower: d.axis.value(min(d.coordinates[lowerLevel], centre)),
+		Upper: d.axis.value(max(d.coordinates[upperLevel], centre)),
+	}
+}
+
+// tails returns the probabilities of a value at or below x and at or above it.
+// Between quantiles the distribution function is linear in the coordinate,
+// beyond the outermost exponential with the slope of the outermost two. Both
+// are at least minTailProbability.
+func (d *distribution) tails(x float64) (below, above float64) {
+	q := &d.coordinates
+	v := d.axis.coordinate(x)
+	switch {
+	case v <= q[0]:
+		below = outerTail(q[0]-v, q[1]-q[0])
+		return below, 1 - below
+	case v >= q[nLevels-1]:
+		above = outerTail(v-q[nLevels-1], q[nLevels-1]-q[nLevels-2])
+		return 1 - above, above
+	}
+	i := 1
+	for v > q[i] {
+		i++
+	}
+	share := (v - q[i-1]) / (q[i] - q[i-1])
+	below = levels[i-1] + float64(share*(levels[i]-levels[i-1]))
+	return below, 1 - below
+}
+
+// outerTail is the probability beyond an outermost quantile by distance, spread
+// being its distance from the next one inwards, ten times as probable.
+func outerTail(distance, spread float64) float64 {
+	scale := max(float64(spread*naturalToDecimal), minTail)
+	return max(float64(levels[0]*ssm.Exp64(max(-distance/scale, -700))), minTailProbability)
+}
+
+// A Direction says which deviations are surprising.
+type Direction uint8
+
+// The directions, in the words of the configuration.
+const (
+	// Both counts values above and below the expected.
+	Both Direction = iota
+	// Above counts only values above the expected.
+	Above
+	// Below counts only values below the expected.
+	Below
+)
+
+// surprise is −log10 of the probability of a value at least as far out as x in
+// the direction: 0 for the most ordinary value, 3 for one in a thousand.
+func (d *distribution) surprise(x float64, direction Direction) float64 {
+	below, above := d.tails(x)
+	p := 2 * min(below, above)
+	switch direction {
+	case Above:
+		p = above
+	case Below:
+		p = below
+	}
+	return max(-float64(ssm.Log64(max(p, minTailProbability))*naturalToDecimal), 0)
+}

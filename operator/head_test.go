@@ -1,0 +1,107 @@
+package operator
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func wildDistribution(t *rapid.T) distribution {
+	var n normalizer
+	for _, x := range wildStream().Draw(t, "values") {
+		n.observe(x, 60)
+	}
+	out := make([]float32, nLevels)
+	for i := range out {
+		out[i] = rapid.OneOf(rapid.Float32Range(-5, 5), rapid.Float32()).Draw(t, "out")
+	}
+	d, err := newDistribution(out, n.axis())
+	if err != nil {
+		t.Skip("model output not finite")
+	}
+	return d
+}
+
+func TestForecastsOfWildModelsAreOrdered(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := wildDistribution(t)
+		if !slices.IsSorted(d.coordinates[:]) {
+			t.Fatalf("quantiles cross: %v", d.coordinates)
+		}
+		f := d.forecast()
+		if !(f.Lower <= f.YHat && f.YHat <= f.Upper && math.Abs(f.Lower) <= math.MaxFloat64 && math.Abs(f.Upper) <= math.MaxFloat64) {
+			t.Fatalf("forecast %+v", f)
+		}
+	})
+}
+
+func TestTailsAreProbabilitiesAndMonotone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := wildDistribution(t)
+		x, y := wildValue().Draw(t, "x"), wildValue().Draw(t, "y")
+		if x > y {
+			x, y = y, x
+		}
+		below, above := d.tails(x)
+		belowY, aboveY := d.tails(y)
+		for _, p := range []float64{below, above, belowY, aboveY} {
+			if !(p > 0 && p <= 1) {
+				t.Fatalf("tails %v %v, %v %v", below, above, belowY, aboveY)
+			}
+		}
+		if belowY < below || aboveY > above {
+			t.Fatalf("tails of %v: %v %v, of %v: %v %v", x, below, above, y, belowY, aboveY)
+		}
+		for _, direction := range []Direction{Both, Above, Below} {
+			if e := d.surprise(x, direction); !(e >= 0 && e <= 300) {
+				t.Fatalf("surprise %v", e)
+			}
+		}
+	})
+}
+
+func TestTailsMeetTheirLevelsAtTheQuantiles(t *testing.T) {
+	out := []float32{2, 1, 0, -1, 1, 0.4, 0, 1, -1, 2, 3}
+	d, err := newDistribution(out, axis{10, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, level := range levels {
+		below, above := d.tails(d.axis.value(d.coordinates[i]))
+		if math.Abs(below-level) > 1e-9 || math.Abs(above-(1-level)) > 1e-9 {
+			t.Errorf("at level %v: below %v, above %v", level, below, above)
+		}
+	}
+	last, _ := d.tails(-1e9)
+	if !(last > 0 && last < 1e-4) {
+		t.Errorf("far out below: %v", last)
+	}
+}
+
+func TestDirectionChoosesTheSide(t *testing.T) {
+	d, err := newDistribution(make([]float32, nLevels), axis{0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		direction Direction
+		x         float64
+		surprised bool
+	}{{Both, 1e6, true}, {Both, -1e6, true}, {Above, 1e6, true}, {Above, -1e6, false}, {Below, -1e6, true}, {Below, 1e6, false}} {
+		if e := d.surprise(c.x, c.direction); (e > 3) != c.surprised {
+			t.Errorf("surprise of %v in direction %d is %v", c.x, c.direction, e)
+		}
+	}
+}
+
+func TestBrokenModelOutputIsAnError(t *testing.T) {
+	for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		out := make([]float32, nLevels)
+		out[7] = v
+		if _, err := newDistribution(out, axis{0, 1}); err == nil {
+			t.Errorf("output %v accepted", v)
+		}
+	}
+}
