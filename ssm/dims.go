@@ -1,0 +1,117 @@
+package ssm
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/weirstream/weir/ssm/internal/kernel"
+)
+
+// ErrModel is wrapped by every error that says a model folder, a set of Dims or
+// a set of tensors is not a valid model.
+var ErrModel = errors.New("invalid model")
+
+// Dims are the sizes of a model and the choices that decide which tensors it
+// has. A model maps either tokens to logits (Vocab > 0) or rows of NInput
+// numbers to rows of NOutput numbers (Vocab = 0).
+type Dims struct {
+	DModel int // width of the residual stream
+	DInner int // channels of a block, expand · d_model
+	DState int // state numbers per channel
+	DConv  int // taps of the causal convolution, 1 and up
+	DTRank int // width of Δ before dt_proj
+	NLayer int
+
+	Vocab   int // tokens of a token model, else 0
+	NInput  int // width of an event model's input, else 0
+	NOutput int // width of an event model's output, else 0
+
+	UseBias     bool // in_proj and out_proj have biases
+	UseConvBias bool // conv1d has a bias
+	TieHead     bool // a token model's head is its embedding
+
+	NormEps float64 // of every RMSNorm, as float32; 1e-5 where published models say nothing
+}
+
+// maxDim bounds each size, so that no product of two overflows. maxLayers does
+// the same for the layers.
+const (
+	maxDim    = 1 << 24
+	maxLayers = 1 << 12
+	maxFloats = 1 << 30 // of a tensor and of a stream's state
+)
+
+// Validate reports every size out of range; the error wraps ErrModel.
+func (d Dims) Validate() error {
+	var faults []error
+	check := func(name string, v, least, most int) {
+		if v < least || v > most {
+			faults = append(faults, fmt.Errorf("%s is %d, want %d to %d", name, v, least, most))
+		}
+	}
+	check("d_model (hidden_size)", d.DModel, 1, maxDim)
+	check("d_inner (intermediate_size)", d.DInner, 1, maxDim)
+	check("d_state (state_size)", d.DState, 1, maxDim)
+	check("d_conv (conv_kernel)", d.DConv, 1, maxDim)
+	check("dt_rank (time_step_rank)", d.DTRank, 1, maxDim)
+	check("n_layer (num_hidden_layers)", d.NLayer, 1, maxLayers)
+	if d.Vocab != 0 {
+		check("vocab_size", d.Vocab, 1, maxDim)
+		check("n_input of a token model", d.NInput, 0, 0)
+		check("n_output of a token model", d.NOutput, 0, 0)
+	} else {
+		check("n_input", d.NInput, 1, maxDim)
+		check("n_output", d.NOutput, 1, maxDim)
+	}
+	if !(d.NormEps >= 0) || math.IsInf(d.NormEps, 0) {
+		faults = append(faults, fmt.Errorf("layer_norm_epsilon is %v, want a number from 0", d.NormEps))
+	}
+	if len(faults) == 0 {
+		faults = d.tooBig()
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrModel, errors.Join(faults...))
+}
+
+// tooBig checks the products, which the bounds of the factors keep from
+// overflowing.
+func (d Dims) tooBig() []error {
+	for _, size := range []struct {
+		what string
+		n    int
+	}{
+		{"in_proj", 2 * d.DInner * d.DModel},
+		{"A_log", d.DInner * d.DState},
+		{"conv1d", d.DInner * d.DConv},
+		{"x_proj", (d.DTRank + 2*d.DState) * d.DInner},
+		{"embedding", d.Vocab * d.DModel},
+		{"input", d.NInput * d.DModel},
+		{"head", d.NOutput * d.DModel},
+	} {
+		if size.n > maxFloats {
+			return []error{fmt.Errorf("%s would have %d numbers, more than %d", size.what, size.n, maxFloats)}
+		}
+	}
+	if d.layerStateLen() > maxFloats/d.NLayer {
+		return []error{fmt.Errorf("the state of a stream would have more than %d numbers", maxFloats)}
+	}
+	return nil
+}
+
+// convLen and ssmLen are the float32s of one layer's two states of one stream;
+// channels are padded to whole blocks.
+func (d Dims) convLen() int { return kernel.Pad(d.DInner) * (d.DConv - 1) }
+func (d Dims) ssmLen() int  { return kernel.Pad(d.DInner) * d.DState }
+
+func (d Dims) layerStateLen() int { return d.convLen() + d.ssmLen() }
+
+// outWidth is the width of what a step returns.
+func (d Dims) outWidth() int {
+	if d.Vocab > 0 {
+		return d.Vocab
+	}
+	return d.NOutput
+}

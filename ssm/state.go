@@ -1,0 +1,25 @@
+package ssm
+
+import "slices"
+
+// A State is the whole memory of one stream: per layer the last d_conv-1 inputs
+// of the convolution, then the ssm state (see package kernel for the order
+// within). It has the same size after any number of events. The zero State of
+// the right length is that of a stream not seen yet.
+type State []float32
+
+// StateLen returns the length of a State of this model, so that a caller may
+// carve many out of one slab.
+func (m *Model) StateLen() int { return m.dims.NLayer * m.dims.layerStateLen() }
+
+// NewState returns the State of a stream not seen yet.
+func (m *Model) NewState() State { return make(State, m.StateLen()) }
+
+// IsFinite says whether no number of the state is infinite or NaN.
+func (s State) IsFinite() bool { return !slices.ContainsFunc(s, isNonFinite) }
+
+// layerState returns the two parts of layer i.
+func (m *Model) layerState(s State, i int) (conv, h []float32) {
+	at, c := i*m.dims.layerStateLen(), m.dims.convLen()
+	return s[at:][:c:c], s[at+c:][:m.dims.ssmLen()]
+}
