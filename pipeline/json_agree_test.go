@@ -198,13 +198,13 @@ func checkAgrees(t interface {
 	}
 	valid := referenceValid(value)
 	if valid && referenceDepth(value) > maxJSONDepth {
-		if err == nil || fault.Reason != TooLarge {
-			t.Fatalf("%q: %v, want %s", value, err, TooLarge)
+		if err == nil || fault.Reason != ReasonTooLarge {
+			t.Fatalf("%q: %v, want %s", value, err, ReasonTooLarge)
 		}
 		return
 	}
 	// An invalid text may be found to be too deep before it is found to be invalid.
-	if isNotJSON := err != nil && (fault.Reason == NotJSON || !valid && fault.Reason == TooLarge); isNotJSON == valid {
+	if isNotJSON := err != nil && (fault.Reason == ReasonNotJSON || !valid && fault.Reason == ReasonTooLarge); isNotJSON == valid {
 		t.Fatalf("%q: %v, but valid JSON: %v", value, err, valid)
 	}
 	want, ok := referenceDecode(key, value)

@@ -33,9 +33,9 @@ func DefaultJSONNames() JSONNames {
 //	{"stream":"web-7","ts":1795429680000,"values":{"cpu":0.93,"mem":"0.41"}}
 //
 // It walks over the text once and checks all of it, also what it does not read.
-// Strings without escapes are not copied; the others are written to blocks that
-// are never used twice. So an event is valid as long as its record is, and
-// decoding allocates only a block now and then, for streams that need escapes.
+// Strings without escapes are not copied; the others are written to memory of the
+// decoder. So an event is valid as long as its record is, and until Reset.
+// Decoding allocates nothing once that memory has grown to its size.
 //
 // A JSONDecoder belongs to one goroutine.
 type JSONDecoder struct {
@@ -72,6 +72,11 @@ func NewJSONDecoder(names JSONNames) (*JSONDecoder, error) {
 	return &JSONDecoder{names: names}, nil
 }
 
+// Reset takes back the memory of all events decoded so far.
+func (d *JSONDecoder) Reset() {
+	d.block = d.block[:0]
+}
+
 // Decode reads one record into ev: its Stream, Time and Fields, whose memory is
 // used again; Offset is left alone. A record without a stream is of the stream
 // that its key names. A record without a time has recordTime, in Unix
@@ -81,10 +86,10 @@ func NewJSONDecoder(names JSONNames) (*JSONDecoder, error) {
 // a *DecodeError, and leaves ev without meaning.
 func (d *JSONDecoder) Decode(ev *operator.Event, key, value []byte, recordTime int64) error {
 	if value == nil {
-		return &DecodeError{Tombstone, "the record has no value"}
+		return &DecodeError{ReasonTombstone, "the record has no value"}
 	}
 	if len(value) == 0 {
-		return &DecodeError{EmptyValue, "the record's value is empty"}
+		return &DecodeError{ReasonEmptyValue, "the record's value is empty"}
 	}
 	ev.Fields = ev.Fields[:0]
 	d.jsonScanner = jsonScanner{data: value}
@@ -104,7 +109,7 @@ func (d *JSONDecoder) Decode(ev *operator.Event, key, value []byte, recordTime i
 
 // reject notes a fault of meaning and goes on, so that the rest of the text is
 // checked as well.
-func (d *JSONDecoder) reject(reason Reason, format string, args ...any) {
+func (d *JSONDecoder) reject(reason string, format string, args ...any) {
 	if d.found.fault == nil {
 		d.found.fault = &DecodeError{reason, fmt.Sprintf(format, args...)}
 	}
@@ -121,7 +126,7 @@ func (d *JSONDecoder) document(ev *operator.Event) bool {
 		if !d.skip() {
 			return false
 		}
-		d.reject(NotObject, "the record is %v, not an object", quoted(d.data[start:d.pos]))
+		d.reject(ReasonNotObject, "the record is %v, not an object", quoted(d.data[start:d.pos]))
 	}
 	d.space()
 	if d.pos < len(d.data) {
@@ -166,7 +171,7 @@ func (d *JSONDecoder) readMember(ev *operator.Event, name []byte) bool {
 
 func (d *JSONDecoder) once(member int, name []byte) {
 	if d.found.seen[member] {
-		d.reject(DuplicateKey, "member %v is there twice", quoted(name))
+		d.reject(ReasonDuplicateKey, "member %v is there twice", quoted(name))
 	}
 	d.found.seen[member] = true
 }
@@ -176,9 +181,10 @@ func (d *JSONDecoder) text(s jsonString) []byte {
 	if !s.escaped {
 		return s.raw
 	}
-	const blockSize = 8 << 10
 	if cap(d.block)-len(d.block) < len(s.raw) {
-		d.block = make([]byte, 0, max(blockSize, len(s.raw)))
+		// Earlier events keep the old block, so it is replaced, never moved.
+		const minBlock = 4 << 10
+		d.block = make([]byte, 0, max(minBlock, 2*cap(d.block), len(s.raw)))
 	}
 	start := len(d.block)
 	d.block = appendUnescaped(d.block, s.raw)
@@ -189,34 +195,34 @@ func (d *JSONDecoder) text(s jsonString) []byte {
 func (d *JSONDecoder) complete(ev *operator.Event, key []byte) {
 	d.completeStream(key)
 	if !d.found.hasTime && (d.found.time < 0 || d.found.time > maxTime) {
-		d.reject(BadTime, "neither the value nor the record has a time")
+		d.reject(ReasonBadTime, "neither the value nor the record has a time")
 	}
 	slices.SortFunc(ev.Fields, func(a, b operator.Field) int { return bytes.Compare(a.Name, b.Name) })
 	for i := 1; i < len(ev.Fields); i++ {
 		if name := ev.Fields[i].Name; bytes.Equal(ev.Fields[i-1].Name, name) {
-			d.reject(DuplicateKey, "field %v is there twice", quoted(name))
+			d.reject(ReasonDuplicateKey, "field %v is there twice", quoted(name))
 		}
 	}
 	if d.found.hasValue && d.found.values {
-		d.reject(BadValue, "the record has both %q and %q", d.names.Value, d.names.Values)
+		d.reject(ReasonBadValue, "the record has both %q and %q", d.names.Value, d.names.Values)
 	}
 	if d.found.hasValue {
 		ev.Fields = append(ev.Fields[:0], operator.Field{Value: d.found.value})
 	}
 	ev.Fields = slices.DeleteFunc(ev.Fields, func(f operator.Field) bool { return math.IsNaN(f.Value) })
 	if len(ev.Fields) == 0 {
-		d.reject(NoValue, "the record has no number in %q or %q", d.names.Value, d.names.Values)
+		d.reject(ReasonNoValue, "the record has no number in %q or %q", d.names.Value, d.names.Values)
 	}
 }
 
 func (d *JSONDecoder) completeStream(key []byte) {
 	if len(d.found.stream) == 0 {
 		if len(key) == 0 || !utf8.Valid(key) {
-			d.reject(NoStream, "no member %q, and the record's key %v is no text", d.names.Stream, quoted(key))
+			d.reject(ReasonNoStream, "no member %q, and the record's key %v is no text", d.names.Stream, quoted(key))
 		}
 		d.found.stream = key
 	}
 	if len(d.found.stream) > MaxStreamBytes {
-		d.reject(TooLarge, "stream %v has more than %d bytes", quoted(d.found.stream), MaxStreamBytes)
+		d.reject(ReasonTooLarge, "stream %v has more than %d bytes", quoted(d.found.stream), MaxStreamBytes)
 	}
 }

@@ -109,23 +109,23 @@ func TestDecodeReadsWhatTheInputContractPromises(t *testing.T) {
 
 func TestDecodeRefusesWithAReason(t *testing.T) {
 	tests := []struct {
-		reason      Reason
+		reason      string
 		key, values string // one value a line
 	}{
-		{NotJSON, "k", badJSON},
-		{NotObject, "k", "null\n1\n[]\n\"value\"\ntrue\n [{}]"},
-		{NoStream, "", `{"value":1}` + "\n" + `{"stream":null,"value":1}` + "\n" + `{"stream":"","value":1}`},
-		{NoStream, "\xff", `{"value":1}`},
-		{BadStream, "k", `{"stream":1,"value":1}` + "\n" + `{"stream":{},"value":1}` + "\n" + `{"stream":false,"value":1}`},
-		{NoValue, "k", "{}\n" + `{"value":null}` + "\n" + `{"values":{}}` + "\n" + `{"values":{"a":null}}` + "\n" + `{"Value":1}`},
-		{BadValue, "k", badValues},
-		{BadTime, "k", badTimes},
-		{DuplicateKey, "k", `{"value":1,"value":1}` + "\n" + `{"ts":1,"ts":null,"value":1}` + "\n" + `{"values":{"a":1,"\u0061":null}}` +
+		{ReasonNotJSON, "k", badJSON},
+		{ReasonNotObject, "k", "null\n1\n[]\n\"value\"\ntrue\n [{}]"},
+		{ReasonNoStream, "", `{"value":1}` + "\n" + `{"stream":null,"value":1}` + "\n" + `{"stream":"","value":1}`},
+		{ReasonNoStream, "\xff", `{"value":1}`},
+		{ReasonBadStream, "k", `{"stream":1,"value":1}` + "\n" + `{"stream":{},"value":1}` + "\n" + `{"stream":false,"value":1}`},
+		{ReasonNoValue, "k", "{}\n" + `{"value":null}` + "\n" + `{"values":{}}` + "\n" + `{"values":{"a":null}}` + "\n" + `{"Value":1}`},
+		{ReasonBadValue, "k", badValues},
+		{ReasonBadTime, "k", badTimes},
+		{ReasonDuplicateKey, "k", `{"value":1,"value":1}` + "\n" + `{"ts":1,"ts":null,"value":1}` + "\n" + `{"values":{"a":1,"\u0061":null}}` +
 			"\n" + `{"stream":"a","stream":"a","value":1}` + "\n" + `{"values":null,"values":{"a":1}}`},
-		{TooLarge, "k", `{"stream":"` + strings.Repeat("s", MaxStreamBytes+1) + `","value":1}`},
-		{TooLarge, "k", `{"values":{"` + strings.Repeat("s", MaxFieldNameBytes+1) + `":1}}`},
-		{TooLarge, "k", `{"value":1,"x":` + strings.Repeat("[", maxJSONDepth) + strings.Repeat("]", maxJSONDepth) + `}`},
-		{TooLarge, strings.Repeat("k", MaxStreamBytes+1), `{"value":1}`},
+		{ReasonTooLarge, "k", `{"stream":"` + strings.Repeat("s", MaxStreamBytes+1) + `","value":1}`},
+		{ReasonTooLarge, "k", `{"values":{"` + strings.Repeat("s", MaxFieldNameBytes+1) + `":1}}`},
+		{ReasonTooLarge, "k", `{"value":1,"x":` + strings.Repeat("[", maxJSONDepth) + strings.Repeat("]", maxJSONDepth) + `}`},
+		{ReasonTooLarge, strings.Repeat("k", MaxStreamBytes+1), `{"value":1}`},
 	}
 	d := newTestDecoder(t)
 	for _, test := range tests {
@@ -133,9 +133,9 @@ func TestDecodeRefusesWithAReason(t *testing.T) {
 			checkRefused(t, d, []byte(test.key), []byte(value), test.reason)
 		}
 	}
-	checkRefused(t, d, []byte("k"), nil, Tombstone)
-	checkRefused(t, d, []byte("k"), []byte{}, EmptyValue)
-	checkRefused(t, d, []byte("k"), []byte("{\"value\":1,\"x\":\"\n\"}"), NotJSON)
+	checkRefused(t, d, []byte("k"), nil, ReasonTombstone)
+	checkRefused(t, d, []byte("k"), []byte{}, ReasonEmptyValue)
+	checkRefused(t, d, []byte("k"), []byte("{\"value\":1,\"x\":\"\n\"}"), ReasonNotJSON)
 }
 
 const badJSON = ` 
@@ -243,7 +243,7 @@ const badTimes = `{"ts":true,"value":1}
 {"ts":"0001-01-01T00:00:00+00:01","value":1}
 {"ts":"9999-12-31T23:59:59-00:01","value":1}`
 
-func checkRefused(t *testing.T, d *JSONDecoder, key, value []byte, want Reason) {
+func checkRefused(t *testing.T, d *JSONDecoder, key, value []byte, want string) {
 	t.Helper()
 	var ev operator.Event
 	err := d.Decode(&ev, key, value, recordTime)
@@ -273,8 +273,8 @@ func TestDecodeWithoutAnyTimeIsRefused(t *testing.T) {
 	d := newTestDecoder(t)
 	var ev operator.Event
 	var fault *DecodeError
-	if err := d.Decode(&ev, nil, []byte(`{"stream":"s","value":1}`), -1); !errors.As(err, &fault) || fault.Reason != BadTime {
-		t.Errorf("no time anywhere: %v, want %s", err, BadTime)
+	if err := d.Decode(&ev, nil, []byte(`{"stream":"s","value":1}`), -1); !errors.As(err, &fault) || fault.Reason != ReasonBadTime {
+		t.Errorf("no time anywhere: %v, want %s", err, ReasonBadTime)
 	}
 	if err := d.Decode(&ev, nil, []byte(`{"stream":"s","value":1,"ts":5}`), -1); err != nil {
 		t.Errorf("time in the value alone: %v", err)
@@ -294,7 +294,7 @@ func TestDecodeTakesAtMostMaxFields(t *testing.T) {
 	if err := d.Decode(&ev, nil, value(MaxFields), recordTime); err != nil || len(ev.Fields) != MaxFields {
 		t.Errorf("%d fields: %v, got %d", MaxFields, err, len(ev.Fields))
 	}
-	checkRefused(t, d, nil, value(MaxFields+1), TooLarge)
+	checkRefused(t, d, nil, value(MaxFields+1), ReasonTooLarge)
 }
 
 func TestDecodeReadsConfiguredNames(t *testing.T) {
@@ -322,15 +322,20 @@ func TestJSONNamesMustDiffer(t *testing.T) {
 
 // Events are held for a batch: what was decoded first must outlive what is
 // decoded later, escapes included.
-func TestDecodedEventOutlivesLaterOnes(t *testing.T) {
+func TestDecodedEventsStayUntilReset(t *testing.T) {
 	d := newTestDecoder(t)
 	events := make([]operator.Event, 4000)
-	for i := range events {
-		value := fmt.Appendf(nil, `{"stream":"a\/%d","values":{"\u0061%d":1}}`, i, i)
-		if err := d.Decode(&events[i], nil, value, recordTime); err != nil {
-			t.Fatal(err)
+	batch := func() {
+		d.Reset()
+		for i := range events {
+			value := fmt.Appendf(nil, `{"stream":"a\/%d","values":{"\u0061%d":1}}`, i, i)
+			if err := d.Decode(&events[i], nil, value, recordTime); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	batch()
+	batch()
 	for i, ev := range events {
 		if got, want := string(ev.Stream), fmt.Sprintf("a/%d", i); got != want {
 			t.Fatalf("event %d: stream %q, want %q", i, got, want)
@@ -345,9 +350,10 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	d := newTestDecoder(t)
 	ev := operator.Event{Fields: make([]operator.Field, 0, 8)}
 	key := []byte("k")
-	for _, record := range benchRecords {
+	for _, record := range append([]string{`{"\u0073tream":"a\/b","value":"\u0031"}`}, benchRecords...) {
 		value := []byte(record)
 		allocs := testing.AllocsPerRun(1000, func() {
+			d.Reset()
 			if err := d.Decode(&ev, key, value, recordTime); err != nil {
 				t.Fatal(err)
 			}

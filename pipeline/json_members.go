@@ -21,7 +21,7 @@ func (d *JSONDecoder) readStream() bool {
 	if !d.skip() {
 		return false
 	}
-	d.reject(BadStream, "stream %v is no string", quoted(d.data[start:d.pos]))
+	d.reject(ReasonBadStream, "stream %v is no string", quoted(d.data[start:d.pos]))
 	return true
 }
 
@@ -44,7 +44,7 @@ func (d *JSONDecoder) readTime() bool {
 		ok = d.skip()
 	}
 	if ok && !isTime {
-		d.reject(BadTime, "time %v is neither RFC 3339 nor whole Unix milliseconds of the years 1 to 9999",
+		d.reject(ReasonBadTime, "time %v is neither RFC 3339 nor whole Unix milliseconds of the years 1 to 9999",
 			quoted(d.data[start:d.pos]))
 	}
 	d.found.hasTime = true
@@ -84,12 +84,12 @@ func (d *JSONDecoder) readNumber(name []byte) (v float64, kind presence, ok bool
 		return 0, faulty, false
 	}
 	if len(num) == 0 {
-		d.reject(BadValue, "value of %v is %v, not a number", quoted(name), quoted(d.data[start:d.pos]))
+		d.reject(ReasonBadValue, "value of %v is %v, not a number", quoted(name), quoted(d.data[start:d.pos]))
 		return 0, faulty, true
 	}
 	v, finite := parseNumber(num)
 	if !finite {
-		d.reject(BadValue, "value of %v is %v, beyond a float64", quoted(name), quoted(num))
+		d.reject(ReasonBadValue, "value of %v is %v, beyond a float64", quoted(name), quoted(num))
 		return 0, faulty, true
 	}
 	return v, present, true
@@ -107,7 +107,7 @@ func (d *JSONDecoder) readValues(ev *operator.Event) bool {
 	if !d.skip() {
 		return false
 	}
-	d.reject(BadValue, "member %q is %v, not an object", d.names.Values, quoted(d.data[start:d.pos]))
+	d.reject(ReasonBadValue, "member %q is %v, not an object", d.names.Values, quoted(d.data[start:d.pos]))
 	return true
 }
 
@@ -139,11 +139,11 @@ func (d *JSONDecoder) readFields(ev *operator.Event) bool {
 func (d *JSONDecoder) addField(ev *operator.Event, field operator.Field) {
 	switch {
 	case len(field.Name) == 0:
-		d.reject(BadValue, "a field's name is empty")
+		d.reject(ReasonBadValue, "a field's name is empty")
 	case len(field.Name) > MaxFieldNameBytes:
-		d.reject(TooLarge, "field name %v has more than %d bytes", quoted(field.Name), MaxFieldNameBytes)
+		d.reject(ReasonTooLarge, "field name %v has more than %d bytes", quoted(field.Name), MaxFieldNameBytes)
 	case len(ev.Fields) == MaxFields:
-		d.reject(TooLarge, "more than %d fields", MaxFields)
+		d.reject(ReasonTooLarge, "more than %d fields", MaxFields)
 	default:
 		ev.Fields = append(ev.Fields, field)
 	}

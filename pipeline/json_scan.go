@@ -28,7 +28,7 @@ func (s *jsonScanner) syntax(msg string) bool {
 	if len(near) > 0 {
 		detail += ", near " + quoted(near).String()
 	}
-	s.err = &DecodeError{NotJSON, detail}
+	s.err = &DecodeError{ReasonNotJSON, detail}
 	return false
 }
 
@@ -221,7 +221,7 @@ func (s *jsonScanner) member() (name jsonString, ok bool) {
 // open enters the object or array at pos and says whether it has a first element.
 func (s *jsonScanner) open(closing byte) (more, ok bool) {
 	if s.depth++; s.depth > maxJSONDepth {
-		s.err = &DecodeError{TooLarge, "nested deeper than " + strconv.Itoa(maxJSONDepth) + " levels"}
+		s.err = &DecodeError{ReasonTooLarge, "nested deeper than " + strconv.Itoa(maxJSONDepth) + " levels"}
 		return false, false
 	}
 	s.pos++
