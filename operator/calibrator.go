@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/ssm/fmath"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 // bins are 1/20 wide at the start and a tenth of the surprise far out.
 var binEdges = func() (edges [nBins + 1]float64) {
 	for i := range edges {
-		edges[i] = (ssm.Exp64(float64(i)/10) - 1) / 2
+		edges[i] = (fmath.Exp(float64(i)/10) - 1) / 2
 	}
 	return edges
 }()
@@ -54,7 +54,7 @@ func newPrior(weights []float64) (*prior, error) {
 	var p prior
 	if len(weights) == 0 {
 		for i := range p {
-			p[i] = ssm.Exp64(-binEdges[i]*math.Ln10) - ssm.Exp64(-binEdges[i+1]*math.Ln10)
+			p[i] = fmath.Exp(-binEdges[i]*math.Ln10) - fmath.Exp(-binEdges[i+1]*math.Ln10)
 		}
 		return &p, nil
 	}
@@ -111,7 +111,7 @@ func (c *calibrator) pvalue(surprise float64, p *prior) float64 {
 	i := binOf(surprise)
 	share := (surprise - binEdges[i]) / (binEdges[i+1] - binEdges[i])
 	// Log-linear between edges; exact at both.
-	ratio := ssm.Exp64(share * ssm.Log64(above[i+1]/above[i]))
+	ratio := fmath.Exp(share * fmath.Log(above[i+1]/above[i]))
 	return min(max(above[i]/total*ratio, above[i+1]/total), above[i]/total)
 }
 
@@ -148,9 +148,9 @@ func tail(above *[nBins + 1]float64, start int) (shape, scale float64) {
 // paretoSurvival is the generalised Pareto distribution's probability beyond y.
 func paretoSurvival(y, shape, scale float64) float64 {
 	if shape < 1e-6 {
-		return ssm.Exp64(max(-y/scale, -700))
+		return fmath.Exp(max(-y/scale, -700))
 	}
-	return ssm.Exp64(max(-ssm.Log64(1+float64(shape*y)/scale)/shape, -700))
+	return fmath.Exp(max(-fmath.Log(1+float64(shape*y)/scale)/shape, -700))
 }
 
 // binOf returns the index of the bin a surprise falls in.

@@ -3,7 +3,7 @@ package operator
 import (
 	"math"
 
-	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/ssm/fmath"
 )
 
 // nFeatures is the number of model inputs one field contributes to a step.
@@ -32,7 +32,7 @@ func (n *normalizer) features(dst []float32, gapRatio float64) {
 		logRatio(n.fastErr, moved),
 		float64(4*n.repeat) - 2,
 		2 * indicator(n.change == 0 && n.n > 1),
-		ssm.Log64(min(max(gapRatio, minGapRatio), maxGapRatio)),
+		fmath.Log(min(max(gapRatio, minGapRatio), maxGapRatio)),
 		age(n.n),
 		age(n.changes),
 	} {
@@ -43,13 +43,13 @@ func (n *normalizer) features(dst []float32, gapRatio float64) {
 // logRatio is ln(a/b), within ±featureBound, for a and b at or above 0.
 func logRatio(a, b float64) float64 {
 	ratio := min(max(max(a, 1e-300)/max(b, 1e-300), 1e-4), 1e4)
-	return min(max(ssm.Log64(ratio), -featureBound), featureBound)
+	return min(max(fmath.Log(ratio), -featureBound), featureBound)
 }
 
 // age maps a count to 0 … 6: half the logarithm of count + 1, where a thousand
 // events and a million are all but the same.
 func age(count uint64) float64 {
-	return ssm.Log64(min(float64(count), 1e5)+1) / 2
+	return fmath.Log(min(float64(count), 1e5)+1) / 2
 }
 
 func indicator(b bool) float64 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/ssm/fmath"
 )
 
 // levels are the quantile levels a field's model outputs describe, ascending.
@@ -59,7 +59,7 @@ func increment(out float32) float64 {
 	if x > 20 {
 		return x + minIncrement
 	}
-	return ssm.Log64(1+ssm.Exp64(max(x, -40))) + minIncrement
+	return fmath.Log(1+fmath.Exp(max(x, -40))) + minIncrement
 }
 
 // forecast is the distribution's median and central 90% band in the field's unit.
@@ -105,7 +105,7 @@ func (d *distribution) tails(x float64) (below, above float64) {
 // being its distance from the next one inwards, ten times as probable.
 func outerTail(distance, spread float64) float64 {
 	scale := max(float64(spread*naturalToDecimal), minTail)
-	return max(float64(levels[0]*ssm.Exp64(max(-distance/scale, -700))), minTailProbability)
+	return max(float64(levels[0]*fmath.Exp(max(-distance/scale, -700))), minTailProbability)
 }
 
 // A Direction says which deviations are surprising.
@@ -132,5 +132,5 @@ func (d *distribution) surprise(x float64, direction Direction) float64 {
 	case Below:
 		p = below
 	}
-	return max(-float64(ssm.Log64(max(p, minTailProbability))*naturalToDecimal), 0)
+	return max(-float64(fmath.Log(max(p, minTailProbability))*naturalToDecimal), 0)
 }

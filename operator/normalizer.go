@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/ssm/fmath"
 )
 
 // normalizerSize is the length of an encoded normalizer in bytes.
@@ -91,7 +91,7 @@ func (n *normalizer) observeChange(change, rate float64) {
 
 // observeGap learns one gap. A gap far from the typical one moves it only a little.
 func (n *normalizer) observeGap(seconds float64) {
-	logGap := ssm.Log64(min(max(seconds, minGap), 1e12))
+	logGap := fmath.Log(min(max(seconds, minGap), 1e12))
 	if n.n == 1 {
 		n.logGap = logGap
 		return
@@ -106,8 +106,8 @@ func (n *normalizer) gapRatio(seconds float64) float64 {
 	if n.n < 2 {
 		return 1
 	}
-	logGap := ssm.Log64(min(max(seconds, minGap), 1e12))
-	ratio := ssm.Exp64(min(max(logGap-n.logGap, -10), 10))
+	logGap := fmath.Log(min(max(seconds, minGap), 1e12))
+	ratio := fmath.Exp(min(max(logGap-n.logGap, -10), 10))
 	return min(max(ratio, minGapRatio), maxGapRatio)
 }
 
@@ -137,7 +137,7 @@ func (a axis) coordinate(x float64) float64 {
 
 // value inverts coordinate, clamped to finite values.
 func (a axis) value(coordinate float64) float64 {
-	return min(max(a.origin+float64(a.unit*ssm.Sinh64(coordinate)), -limit), limit)
+	return min(max(a.origin+float64(a.unit*fmath.Sinh(coordinate)), -limit), limit)
 }
 
 // appendBinary appends the normalizerSize bytes of n: its fields in order,
@@ -196,11 +196,11 @@ func clipped(size, scale float64) float64 {
 		return size
 	}
 	ratio := min(size/bound, math.MaxFloat64)
-	return min(bound*(1+ssm.Log64(ratio)), size)
+	return min(bound*(1+fmath.Log(ratio)), size)
 }
 
 // asinhRatio is asinh(a/b) for b > 0, within ±bound.
 func asinhRatio(a, b, bound float64) float64 {
 	ratio := min(max(a/b, -1e300), 1e300)
-	return min(max(ssm.Asinh64(ratio), -bound), bound)
+	return min(max(fmath.Asinh(ratio), -bound), bound)
 }
