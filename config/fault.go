@@ -83,7 +83,7 @@ func snippet(lines []string, line, column int) string {
 }
 
 var (
-	keyForm       = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)["']?\s*:(\s|$)`)
+	keyForm       = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)(["']\s*:|\s*:(?:\s|$))`)
 	referenceOnly = regexp.MustCompile(`^["']?\$\{env:[A-Za-z0-9_]+\}["']?[\s}]*$`)
 )
 

@@ -14,15 +14,25 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxNesting bounds brackets inside brackets. Settings need four; the parser's time grows
-// with the square of the depth, so the depth is checked before it runs.
-const maxNesting = 16
+// Bounds on what is given to the YAML parser, whose time grows with the square of both: on
+// brackets inside brackets (and dashes before dashes), of which settings need four, and on
+// the number of tokens, of which example.yaml has about 300.
+const (
+	maxNesting = 16
+	maxTokens  = 20_000
+)
+
+var errIndirect = errors.New("YAML anchors, aliases and tags are not supported; write the value out")
 
 // readYAML assigns what the file sets. It returns false where the file is not YAML at all.
 func (l *loader) readYAML(data []byte) bool {
 	tokens := lexer.Tokenize(string(data))
+	if len(tokens) > maxTokens {
+		l.syntax(tokens[maxTokens], "the file is too long for a configuration")
+		return false
+	}
 	if deep := tooDeep(tokens); deep != nil {
-		l.syntax(deep, "brackets are nested too deeply")
+		l.syntax(deep, "lists are nested too deeply")
 		return false
 	}
 	file, err := parser.Parse(tokens, 0)
@@ -46,16 +56,22 @@ func (l *loader) readYAML(data []byte) bool {
 	return true
 }
 
+// tooDeep returns the token that goes beyond maxNesting, or nil.
 func tooDeep(tokens token.Tokens) *token.Token {
-	depth := 0
+	brackets, dashes, line := 0, 0, 0
 	for _, t := range tokens {
+		if t.Position.Line != line {
+			dashes, line = 0, t.Position.Line
+		}
 		switch t.Type {
 		case token.SequenceStartType, token.MappingStartType:
-			depth++
+			brackets++
 		case token.SequenceEndType, token.MappingEndType:
-			depth--
+			brackets--
+		case token.SequenceEntryType:
+			dashes++
 		}
-		if depth > maxNesting {
+		if max(brackets, dashes) > maxNesting {
 			return t
 		}
 	}
@@ -88,12 +104,20 @@ func (l *loader) section(path string, node ast.Node) {
 		}
 	case *ast.MappingValueNode:
 		l.pair(path, n)
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		l.sectionFault(path, node, errIndirect.Error())
 	default:
-		problem := "wants settings below it, such as " + join(path, l.settings.children[path][0]) + ", not a value"
-		if path == "" {
-			problem = "wants a mapping with the sections " + strings.Join(l.settings.children[""], ", ")
+		l.sectionFault(path, node, "wants settings below it: "+strings.Join(l.settings.children[path], ", "))
+	}
+}
+
+// sectionFault records a fault of a whole section; its settings are not reported as missing too.
+func (l *loader) sectionFault(path string, node ast.Node, problem string) {
+	l.faults = append(l.faults, l.faultAt(l.originOf(node.GetToken()), path, problem))
+	for _, p := range l.settings.paths {
+		if path == "" || strings.HasPrefix(p, path+".") {
+			l.blamed[p] = true
 		}
-		l.faults = append(l.faults, l.faultAt(l.originOf(node.GetToken()), path, problem))
 	}
 }
 
@@ -176,7 +200,7 @@ func (l *loader) scalar(node ast.Node) (string, error) {
 	case *ast.NullNode:
 		return "", errors.New("has no value; write one, or remove the line to get the default")
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		return "", errors.New("YAML anchors, aliases and tags are not supported; write the value out")
+		return "", errIndirect
 	default:
 		return "", errors.New("wants a value, not a mapping or a list")
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 )
@@ -82,8 +83,9 @@ func Parse(name string, data []byte, o Overrides) (Config, error) {
 	l.readSet(o.Set)
 	l.readSecrets()
 	l.cfg.derive()
+	known := maps.Clone(l.blamed)
 	for _, f := range l.cfg.faults() {
-		if !l.blamed[f.Path] {
+		if !known[f.Path] {
 			l.fault(f.Path, f.Problem)
 		}
 	}
