@@ -50,8 +50,8 @@ func (h *timed) record(ctx context.Context, d time.Duration) {
 	h.Record(ctx, d.Seconds(), h.with...)
 }
 
-// Topics are the names that label a Metrics.
-type Topics struct {
+// MetricLabels are the names that label a Metrics.
+type MetricLabels struct {
 	// Group is the consumer group, Input the topic that is read, Scores the one
 	// that predictions go to.
 	Group, Input, Scores string
@@ -78,15 +78,15 @@ func (m *instruments) seconds(name, description string, with ...attribute.KeyVal
 
 // NewMetrics makes the instruments on meter; a nil meter counts nothing. Several
 // Metrics on one meter share its instruments and differ in their labels.
-func NewMetrics(meter metric.Meter, topics Topics) (*Metrics, error) {
+func NewMetrics(meter metric.Meter, labels MetricLabels) (*Metrics, error) {
 	if meter == nil {
 		meter = noop.Meter{}
 	}
 	m := &instruments{Meter: meter}
 	system := attribute.String("messaging.system", "kafka")
-	group := attribute.String("messaging.consumer.group.name", topics.Group)
-	input := attribute.String("messaging.destination.name", topics.Input)
-	scores := attribute.String("messaging.destination.name", topics.Scores)
+	group := attribute.String("messaging.consumer.group.name", labels.Group)
+	input := attribute.String("messaging.destination.name", labels.Input)
+	scores := attribute.String("messaging.destination.name", labels.Scores)
 	doing := func(op string) attribute.KeyValue { return attribute.String("messaging.operation.name", op) }
 
 	metrics := &Metrics{

@@ -29,7 +29,7 @@ func newTestMeter(t testing.TB) (metric.Meter, *sdkmetric.ManualReader) {
 
 func newTestMetrics(t testing.TB, meter metric.Meter) *Metrics {
 	t.Helper()
-	m, err := NewMetrics(meter, Topics{Group: "g", Input: "in", Scores: "out"})
+	m, err := NewMetrics(meter, MetricLabels{Group: "g", Input: "in", Scores: "out"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestMetricsCountWhatWorkersReport(t *testing.T) {
 func TestTwoTopicsShareInstruments(t *testing.T) {
 	meter, reader := newTestMeter(t)
 	for _, topic := range []string{"a", "b"} {
-		m, err := NewMetrics(meter, Topics{Group: "g", Input: topic, Scores: "out"})
+		m, err := NewMetrics(meter, MetricLabels{Group: "g", Input: topic, Scores: "out"})
 		if err != nil {
 			t.Fatal(err)
 		}
