@@ -16,7 +16,7 @@ import (
 
 // Bounds on what is given to the YAML parser, whose time grows with the square of both: on
 // brackets inside brackets (and dashes before dashes), of which settings need four, and on
-// the number of tokens, of which example.yaml has about 300.
+// the number of tokens, of which example.yaml has about 200.
 const (
 	maxNesting = 16
 	maxTokens  = 20_000

@@ -20,10 +20,12 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/weirstream/weir/config"
+	"github.com/weirstream/weir/ssm"
 )
 
 // commands is the command line.
 type commands struct {
+	Verify   verifyCmd   `cmd:"" help:"Compare a model with what another implementation computed."`
 	Validate validateCmd `cmd:"" help:"Check a configuration and report everything wrong with it."`
 	Version  versionCmd  `cmd:"" help:"Print what this binary was built from."`
 }
@@ -107,7 +109,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, errUsage):
 		return exitUsage
-	case errors.Is(err, config.ErrInvalid):
+	case errors.Is(err, config.ErrInvalid), errors.Is(err, ssm.ErrModel):
 		return exitInvalid
 	default:
 		return exitRuntime
