@@ -8,8 +8,8 @@ import (
 
 // S4DLegS returns the diagonal form of HiPPO-LegS with n states, n even, as n/2
 // conjugate pairs: A is the spectrum of the normal part of LegS(n) and B = V*B/2.
-// Dropping the low rank and halving B leaves, as n grows, the same basis
-// functions exp(tA)B ([Gu22b], theorem 3).
+// Dropping the low rank and halving B leaves, as n grows, the same response to a
+// smooth input ([Gu22b], theorem 3).
 //
 // C and D are zero: they are the read-out, to be drawn or fitted. So they are
 // from the other initialisations.

@@ -51,7 +51,7 @@ type implementation struct {
 var generic = implementation{"generic", gemmGeneric, convSiLUGeneric, scanStepGeneric, rmsNormGeneric}
 
 // active is chosen once, by what the processor can do.
-var active = best()
+var active = supported()[0]
 
 // Name says which implementation runs: generic, avx2 or avx512.
 func Name() string { return active.name }

@@ -4,16 +4,17 @@ import "math"
 
 // fma32 returns a·b + c rounded once to float32.
 //
-// The product is exact in float64. Rounding the float64 sum to float32 is a
-// second rounding, which is wrong only if the sum was inexact and came to lie
-// on the midpoint of two float32: then its low 28 bits are zero. The witness
-// a = 8384513·2⁻²³, b = 8392705·2⁻⁴⁷, c = 1 is in the tests.
+// The product is exact in float64, so it does not matter whether the compiler
+// fuses the sum. Rounding that to float32 is a second rounding, which is wrong
+// only if the sum was inexact and came to lie on the midpoint of two float32:
+// then its low 28 bits are zero. The witness a = 8384513·2⁻²³,
+// b = 8392705·2⁻⁴⁷, c = 1 is in the tests.
 func fma32(a, b, c float32) float32 {
-	s := float64(float64(a)*float64(b)) + float64(c)
-	if math.Float64bits(s)&(1<<28-1) == 0 {
-		return fma32Odd(a, b, c)
+	s := float64(a)*float64(b) + float64(c)
+	if math.Float64bits(s)<<36 != 0 {
+		return float32(s)
 	}
-	return float32(s)
+	return fma32Odd(a, b, c)
 }
 
 // fma32Odd rounds the float64 sum to odd, after which rounding to float32 gives
@@ -58,10 +59,11 @@ var exp2Poly = [...]float32{
 	0.009618489071726799, 0.0013399930903688073, 0.0001534581242594868,
 }
 
-// log1pPoly is the minimax polynomial of log(1+e)/e on 0 <= e <= 1 in relative
-// error (4.7e-9, Remez), lowest degree first.
+// log1pPoly is (P(e)-1)/e, where P is the minimax polynomial of log(1+e)/e on
+// 0 <= e <= 1 in relative error (4.7e-9, Remez), lowest degree first. P's own
+// constant is 1 in float32, so log(1+e) = e + e²·log1pPoly(e).
 var log1pPoly = [...]float32{
-	1, -0.4999990165233612, 0.3332996368408203, -0.24954134225845337, 0.1967593878507614,
+	-0.4999990165233612, 0.3332996368408203, -0.24954134225845337, 0.1967593878507614,
 	-0.15305592119693756, 0.10603654384613037, -0.05695953220129013, 0.019851459190249443,
 	-0.003244024468585849,
 }
@@ -114,7 +116,7 @@ func exp(x float32) float32 {
 // Below v = -87 it stays at e⁻⁸⁷. At most 2 ulp for v >= -87.
 func softplus(v float32) float32 {
 	e := exp(maxf(expMin, math.Float32frombits(math.Float32bits(v)|1<<31)))
-	return float32(e*horner(log1pPoly[:], e)) + maxf(0, v)
+	return fma32(e*e, horner(log1pPoly[:], e), e) + maxf(0, v)
 }
 
 // silu returns v / (1 + e^-v), with v below -87 taken as -87, where the result
