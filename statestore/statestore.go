@@ -18,16 +18,36 @@
 //     without knowing can neither write nor take it back.
 //   - Advance moves the cursor, and only after the snapshots below it are saved. The
 //     cursor never moves back.
+//   - A write whose token is not the owner writes nothing: [ErrFenced] where the owner is
+//     greater, [ErrRegressed] where it is lower or missing.
+//   - A record that cannot be used hides no other: Load then returns every snapshot,
+//     the corrupt ones as if unknown, and a [*CorruptError] that names them. A corrupt
+//     record also stands in nobody's way: the next Save of its key replaces it.
+//   - Any bytes are a key, up to [MaxKey] of them, the empty key included; tokens and
+//     snapshot offsets reach from 0 to 2^63-1. What is outside is refused as a whole,
+//     before anything is written.
+//   - After every other error the call may be made again with the same arguments,
+//     whether or not its first attempt took effect.
+//
+// # Which store
+//
+// [Redis] is for production: it outlives the machine and several processes share it.
+// [File] keeps one process's partitions in one file. [Memory] forgets.
 package statestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 )
 
 // NoOffset is the offset of a stream that has no snapshot and the cursor of a
 // partition that was never advanced.
 const NoOffset int64 = -1
+
+// MaxKey is the length in bytes of the longest stream key that every store takes.
+const MaxKey = 16 << 10
 
 // Errors that callers tell apart with errors.Is. Anything else is a store that is
 // unreachable or refuses to work: the same call may be made again.
@@ -49,12 +69,27 @@ type Partition struct {
 	Number int
 }
 
+// String names the partition in messages: group/topic/number.
+func (p Partition) String() string {
+	return fmt.Sprintf("%s/%s/%d", p.Group, p.Topic, p.Number)
+}
+
 // A Token orders the owners of a partition. Compare by Incarnation, then Generation.
 type Token struct {
 	// Incarnation counts the times the consumer group's generations started again.
 	Incarnation int64
 	// Generation is the consumer group's generation.
 	Generation int64
+}
+
+// Compare returns -1 where t is lower than u, 0 where they are equal, 1 where t is greater.
+func (t Token) Compare(u Token) int {
+	return cmp.Or(cmp.Compare(t.Incarnation, u.Incarnation), cmp.Compare(t.Generation, u.Generation))
+}
+
+// String is the token in messages: incarnation.generation.
+func (t Token) String() string {
+	return fmt.Sprintf("%d.%d", t.Incarnation, t.Generation)
 }
 
 // Meta is what the store knows of a partition as a whole.
@@ -83,9 +118,11 @@ type Store interface {
 	// A partition that the store does not know gets Cursor NoOffset and a new StoreID.
 	Claim(ctx context.Context, p Partition, token Token) (Meta, error)
 	// Load returns one snapshot for each key, in the keys' order. An unknown key has
-	// offset NoOffset and a nil State. States are the caller's to keep.
+	// offset NoOffset and a nil State. States are the caller's to keep. Beside a
+	// *CorruptError, and no other error, the snapshots are there as well.
 	Load(ctx context.Context, p Partition, keys []string) ([]Snapshot, error)
-	// Save writes snapshots as the owner. It does not keep the States.
+	// Save writes snapshots as the owner. It does not keep the States. Without
+	// snapshots it does nothing and asks nobody.
 	Save(ctx context.Context, p Partition, token Token, snaps []Snapshot) error
 	// Advance moves p's cursor to the given offset, with the fingerprint of the record
 	// before it. A cursor at or below the stored one changes nothing.

@@ -1,0 +1,190 @@
+package statestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// File keeps snapshots and metas in one file, a bbolt B+ tree, for one process at a
+// time. A Save or an Advance is one transaction and on disk when it returns: it takes
+// the time of an fsync, whatever the number of snapshots. The file does not shrink.
+//
+//	"weir statestore 1"                the only bucket; 1 is the format's version
+//	└─ <group>/<topic>/<number>        a bucket for each partition
+//	   ├─ m:token  m:cursor  m:store   the meta: see metaFields
+//	   └─ s:<stream>                   a snapshot: see record.go
+type File struct {
+	db *bbolt.DB
+}
+
+var _ Store = (*File)(nil)
+
+const (
+	fileKind = "weir statestore "
+	fileRoot = fileKind + "1"
+)
+
+var (
+	fileToken  = []byte("m:token")
+	fileCursor = []byte("m:cursor")
+	fileStore  = []byte("m:store")
+)
+
+// Claim implements Store.
+func (f *File) Claim(ctx context.Context, p Partition, token Token) (Meta, error) {
+	var meta Meta
+	err := checkToken(token)
+	if err == nil {
+		err = f.update(ctx, func(root *bbolt.Bucket) (err error) {
+			b, err := root.CreateBucketIfNotExists([]byte(p.path()))
+			if err == nil {
+				meta, err = claimBucket(b, token)
+			}
+			return err
+		})
+	}
+	if err != nil {
+		return Meta{}, fmt.Errorf("claim partition %q: %w", p, err)
+	}
+	return meta, nil
+}
+
+func claimBucket(b *bbolt.Bucket, token Token) (Meta, error) {
+	fields := metaFields{
+		token: string(b.Get(fileToken)), cursor: string(b.Get(fileCursor)), store: string(b.Get(fileStore)),
+	}
+	if fields.token == "" {
+		fields = newMetaFields(token)
+	}
+	meta, err := fields.decode()
+	if err != nil {
+		return Meta{}, err
+	}
+	if token.Compare(meta.Token) < 0 {
+		return Meta{}, checkOwner(meta.Token, token)
+	}
+	meta.Token = token
+	return meta, errors.Join(
+		b.Put(fileToken, []byte(encodeToken(token))),
+		b.Put(fileCursor, []byte(fields.cursor)),
+		b.Put(fileStore, []byte(fields.store)))
+}
+
+// Load implements Store.
+func (f *File) Load(ctx context.Context, p Partition, keys []string) ([]Snapshot, error) {
+	snaps := make([]Snapshot, len(keys))
+	bad := &CorruptError{Partition: p}
+	err := ctx.Err()
+	if err == nil {
+		err = guarded(func() error {
+			return f.db.View(func(tx *bbolt.Tx) error {
+				b := tx.Bucket([]byte(fileRoot)).Bucket([]byte(p.path()))
+				for i, key := range keys {
+					snaps[i] = Snapshot{Key: key, Offset: NoOffset}
+					if b == nil {
+						continue
+					}
+					if record := b.Get(snapshotKey(key)); record != nil {
+						snaps[i] = bad.snapshotOf(key, slices.Clone(record))
+					}
+				}
+				return nil
+			})
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load partition %q: %w", p, err)
+	}
+	return snaps, bad.errOrNil()
+}
+
+// Save implements Store.
+func (f *File) Save(ctx context.Context, p Partition, token Token, snaps []Snapshot) error {
+	if len(snaps) == 0 {
+		return nil
+	}
+	err := checkSnapshots(snaps)
+	if err == nil {
+		err = f.asOwner(ctx, p, token, func(b *bbolt.Bucket) error {
+			for _, s := range snaps {
+				if err := saveSnapshot(b, s); err != nil {
+					return fmt.Errorf("stream %q: %w", s.Key, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("save partition %q: %w", p, err)
+	}
+	return nil
+}
+
+// saveSnapshot keeps s unless the stored snapshot's offset is as great.
+func saveSnapshot(b *bbolt.Bucket, s Snapshot) error {
+	key := snapshotKey(s.Key)
+	if old := b.Get(key); old != nil {
+		if offset, _, err := decodeRecord(old); err == nil && offset >= s.Offset {
+			return nil
+		}
+	}
+	return b.Put(key, appendRecord(make([]byte, 0, recordHeader+len(s.State)), s.Offset, s.State))
+}
+
+// Advance implements Store.
+func (f *File) Advance(ctx context.Context, p Partition, token Token, cursor int64, fingerprint uint64) error {
+	err := f.asOwner(ctx, p, token, func(b *bbolt.Bucket) error {
+		stored, _, err := decodeCursor(string(b.Get(fileCursor)))
+		if err != nil || cursor <= stored {
+			return err
+		}
+		return b.Put(fileCursor, []byte(encodeCursor(cursor, fingerprint)))
+	})
+	if err != nil {
+		return fmt.Errorf("advance partition %q: %w", p, err)
+	}
+	return nil
+}
+
+// asOwner runs write on partition p's bucket if token owns it.
+func (f *File) asOwner(ctx context.Context, p Partition, token Token, write func(*bbolt.Bucket) error) error {
+	return f.update(ctx, func(root *bbolt.Bucket) error {
+		b := root.Bucket([]byte(p.path()))
+		if b == nil {
+			return errNoOwner
+		}
+		owner, err := decodeToken(string(b.Get(fileToken)))
+		if err == nil {
+			err = checkOwner(owner, token)
+		}
+		if err != nil {
+			return err
+		}
+		return write(b)
+	})
+}
+
+// update runs write in a transaction that is on disk when update returns nil, and that
+// did not happen when it returns an error.
+func (f *File) update(ctx context.Context, write func(root *bbolt.Bucket) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return guarded(func() error {
+		return f.db.Update(func(tx *bbolt.Tx) error { return write(tx.Bucket([]byte(fileRoot))) })
+	})
+}
+
+func snapshotKey(stream string) []byte { return append([]byte("s:"), stream...) }
+
+// Close closes the file, after the calls that use it.
+func (f *File) Close() error {
+	if err := f.db.Close(); err != nil {
+		return fmt.Errorf("close state file: %w", err)
+	}
+	return nil
+}
