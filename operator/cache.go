@@ -1,0 +1,60 @@
+package operator
+
+// A cache holds the streams in memory, the most recently used first.
+type cache struct {
+	live           map[string]*stream
+	newest, oldest *stream
+}
+
+func newCache() cache { return cache{live: make(map[string]*stream)} }
+
+// add puts a stream that is not in the cache at its front.
+func (c *cache) add(s *stream) {
+	c.live[s.key] = s
+	c.link(s)
+}
+
+// touch moves a stream of the cache to its front.
+func (c *cache) touch(s *stream) {
+	if c.newest == s {
+		return
+	}
+	c.unlink(s)
+	c.link(s)
+}
+
+// evict drops the least recently used streams until at most n are left. None of them
+// may be dirty.
+func (c *cache) evict(n int) {
+	for len(c.live) > n {
+		s := c.oldest
+		if s.dirty {
+			panic("operator: evicting stream " + s.key + ", which is not saved")
+		}
+		c.unlink(s)
+		delete(c.live, s.key)
+	}
+}
+
+func (c *cache) link(s *stream) {
+	s.older, s.newer = c.newest, nil
+	if c.newest != nil {
+		c.newest.newer = s
+	} else {
+		c.oldest = s
+	}
+	c.newest = s
+}
+
+func (c *cache) unlink(s *stream) {
+	if s.newer != nil {
+		s.newer.older = s.older
+	} else {
+		c.newest = s.older
+	}
+	if s.older != nil {
+		s.older.newer = s.newer
+	} else {
+		c.oldest = s.newer
+	}
+}

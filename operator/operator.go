@@ -1,0 +1,228 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/statestore"
+)
+
+const (
+	// maxFields bounds the fields of one stream, and with them its bytes.
+	maxFields = 256
+	// batchRows is how many fields are stepped together. Two events of a stream never
+	// are: the second waits for the first.
+	batchRows = 64
+)
+
+// Config is what an Operator needs to know beside its model.
+type Config struct {
+	// FalseAlarms is the budget: how many false alarms a second one stream may raise.
+	FalseAlarms float64
+	// Direction says which deviations are surprising.
+	Direction Direction
+	// MaxStreams is how many streams are kept in memory after a checkpoint.
+	MaxStreams int
+}
+
+// An Operator advances the streams of one partition. It is not safe for concurrent
+// use: one goroutine owns a partition.
+type Operator struct {
+	model     *Model
+	store     statestore.Store
+	partition statestore.Partition
+	token     statestore.Token
+	cfg       Config
+
+	cache cache
+	dirty []*stream // differ from the store
+	gapAt int64     // events before this offset are missing from the log
+
+	stepper *ssm.Stepper
+	rows    rows
+	pending []pending // events whose rows are in rows
+	// surprises of the event being finished, one a field with a past
+	surprises []float64
+	result    Result
+	keys      []string
+}
+
+// New returns an operator for a partition that has yet to be claimed.
+func New(m *Model, store statestore.Store, p statestore.Partition, token statestore.Token, cfg Config) *Operator {
+	return &Operator{
+		model: m, store: store, partition: p, token: token, cfg: cfg,
+		cache: newCache(), stepper: m.ssm.NewStepper(maxFields), rows: newRows(m.ssm), gapAt: statestore.NoOffset,
+	}
+}
+
+// Claim makes this operator the partition's owner and returns the cursor: the offset
+// to go on from, statestore.NoOffset for a partition never seen. Where the store has a
+// newer owner, alive decides (nil meaning that there is no one to ask): while the group
+// still counts this process as the owner, it is the group's generations that began
+// anew, and the partition is claimed as a new incarnation.
+func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error) (int64, error) {
+	meta, err := o.store.Claim(ctx, o.partition, o.token)
+	if errors.Is(err, statestore.ErrFenced) && alive != nil && alive(ctx) == nil {
+		o.token.Incarnation = meta.Token.Incarnation + 1
+		meta, err = o.store.Claim(ctx, o.partition, o.token)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("claim partition %s-%d for group %q: %w",
+			o.partition.Topic, o.partition.Number, o.partition.Group, err)
+	}
+	return meta.Cursor, nil
+}
+
+// ModelTag names the model and its lineage as outputs do: "telemetry-s@ab12cd34".
+func (o *Operator) ModelTag() string { return o.model.Tag() }
+
+// Streams returns how many streams are in memory.
+func (o *Operator) Streams() int { return len(o.cache.live) }
+
+// Crowded reports whether so many streams are in memory that a checkpoint should make
+// room. Only a checkpoint may: evicting a stream saves its state, and a state must not
+// be saved before the outputs of its events are acknowledged.
+func (o *Operator) Crowded() bool {
+	const slack = 1024
+	return len(o.cache.live) > o.cfg.MaxStreams+slack
+}
+
+// MarkGap says that the log has lost the events before offset that were not yet
+// processed. The first event of a known stream after it carries phase Gap.
+func (o *Operator) MarkGap(offset int64) { o.gapAt = offset }
+
+// A Result is what Apply made of a batch of events. Its memory is reused by the next
+// Apply.
+type Result struct {
+	// Predictions, one for each event that was processed, in the events' order.
+	Predictions []Prediction
+	// Rejected events changed nothing: their streams cannot take them.
+	Rejected []Rejection
+	// Skipped counts events that their streams had processed before.
+	Skipped int
+	// Restored counts streams that were loaded from the store.
+	Restored int
+	// Lost names streams whose stored record could not be used, and why. They began anew.
+	Lost []LostStream
+
+	forecasts []Forecast
+	shares    []float64
+}
+
+// A Rejection is an event that its stream cannot take.
+type Rejection struct {
+	Offset int64
+	// Reason is one word, Detail is for people.
+	Reason, Detail string
+}
+
+// A LostStream is a stream whose stored record could not be used.
+type LostStream struct {
+	Stream string
+	Err    error
+}
+
+func (r *Result) reset() {
+	*r = Result{
+		Predictions: r.Predictions[:0], Rejected: r.Rejected[:0], Lost: r.Lost[:0],
+		forecasts: r.forecasts[:0], shares: r.shares[:0],
+	}
+}
+
+// Apply processes events in their order. Offsets must ascend. An event at or below
+// its stream's last offset is skipped: the stream's state holds it already, and its
+// output was acknowledged before that state was saved. An error comes from the store,
+// before anything has changed: the same call may be made again.
+func (o *Operator) Apply(ctx context.Context, events []Event) (Result, error) {
+	o.result.reset()
+	if err := o.load(ctx, events); err != nil {
+		return Result{}, err
+	}
+	for i := range events {
+		o.admit(&events[i])
+	}
+	o.flush()
+	return o.result, nil
+}
+
+// load brings the events' streams into memory, all with one call to the store.
+func (o *Operator) load(ctx context.Context, events []Event) error {
+	o.keys = o.keys[:0]
+	asked := make(map[string]bool)
+	for i := range events {
+		name := events[i].Stream
+		if o.cache.live[string(name)] == nil && !asked[string(name)] {
+			o.keys = append(o.keys, string(name))
+			asked[o.keys[len(o.keys)-1]] = true
+		}
+	}
+	if len(o.keys) == 0 {
+		return nil
+	}
+	snaps, err := o.store.Load(ctx, o.partition, o.keys)
+	if err != nil && !errors.Is(err, statestore.ErrCorrupt) {
+		return fmt.Errorf("load %d streams of %s-%d: %w", len(o.keys), o.partition.Topic, o.partition.Number, err)
+	}
+	for i := range snaps {
+		o.restore(&snaps[i])
+	}
+	if err != nil {
+		o.result.Lost = append(o.result.Lost, LostStream{Err: err})
+	}
+	return nil
+}
+
+// restore adds a loaded stream to the cache. One whose record cannot be used begins
+// anew, but remembers up to where its events have been processed.
+func (o *Operator) restore(snap *statestore.Snapshot) {
+	s := &stream{key: snap.Key, lsn: snap.Offset}
+	if snap.State != nil {
+		o.result.Restored++
+		if err := s.decode(snap.State, o.model); err != nil {
+			*s = stream{key: snap.Key, lsn: snap.Offset}
+			o.result.Lost = append(o.result.Lost, LostStream{Stream: snap.Key, Err: err})
+		}
+	}
+	o.cache.add(s)
+}
+
+// Checkpoint saves every stream that changed since the last one, then moves the cursor
+// to the given offset, before which lies the record with the given fingerprint. The
+// outputs of all events before the cursor must have been acknowledged. It returns the
+// number of saved streams. After an error the same call may be made again.
+func (o *Operator) Checkpoint(ctx context.Context, cursor int64, fingerprint uint64) (int, error) {
+	saved := 0
+	for len(o.dirty) > 0 {
+		n := min(len(o.dirty), saveChunk)
+		if err := o.save(ctx, o.dirty[:n]); err != nil {
+			return saved, err
+		}
+		saved += n
+		o.dirty = o.dirty[n:]
+	}
+	o.dirty = nil
+	if err := o.store.Advance(ctx, o.partition, o.token, cursor, fingerprint); err != nil {
+		return saved, fmt.Errorf("advance cursor to %d: %w", cursor, err)
+	}
+	o.cache.evict(o.cfg.MaxStreams)
+	return saved, nil
+}
+
+// saveChunk bounds the bytes that a checkpoint holds beside the streams themselves.
+const saveChunk = 256
+
+func (o *Operator) save(ctx context.Context, streams []*stream) error {
+	snaps := make([]statestore.Snapshot, len(streams))
+	for i, s := range streams {
+		snaps[i] = statestore.Snapshot{Key: s.key, Offset: s.lsn, State: s.appendBinary(nil, o.model.lineage)}
+	}
+	if err := o.store.Save(ctx, o.partition, o.token, snaps); err != nil {
+		return fmt.Errorf("save %d streams: %w", len(snaps), err)
+	}
+	for _, s := range streams {
+		s.dirty = false
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package operator
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/ssm/fmath"
+)
+
+// A stream is everything that is remembered of one stream, of fixed size for its
+// number of fields.
+type stream struct {
+	key string
+	// lsn is the offset of the last event that was processed, learnt or not.
+	lsn int64
+	// time is the last learnt event's, in Unix milliseconds.
+	time int64
+	// n is the number of learnt events.
+	n int64
+	// lateRun is the number of late events since the last learnt one.
+	lateRun    uint8
+	calibrator calibrator
+	fields     []field // by name
+
+	dirty        bool // differs from what the store has
+	waiting      bool // has an event whose step is not done
+	newer, older *stream
+}
+
+// A field is one number of a stream: its own statistics and its own SSM state, under
+// the model's shared weights.
+type field struct {
+	name       []byte
+	time       int64 // of its last learnt value, in Unix milliseconds
+	normalizer normalizer
+	state      ssm.State
+}
+
+// find returns the place of the field with this name, and whether it is there.
+func (s *stream) find(name []byte) (int, bool) {
+	return slices.BinarySearchFunc(s.fields, name, func(f field, name []byte) int {
+		return bytes.Compare(f.name, name)
+	})
+}
+
+// typicalGap is the stream's usual time between events in seconds, as its first field
+// with a past of gaps knows it.
+func (s *stream) typicalGap() float64 {
+	for i := range s.fields {
+		if n := &s.fields[i].normalizer; n.n >= 2 {
+			return fmath.Exp(n.logGap)
+		}
+	}
+	return defaultGap
+}
+
+// field returns the stream's field of this name, nil where it has none.
+func (s *stream) field(name []byte) *field {
+	if at, ok := s.find(name); ok {
+		return &s.fields[at]
+	}
+	return nil
+}
+
+// A record is a stream's bytes in the store, little-endian:
+//
+//	+-------+---------+----------+-------------+------+-------+----------+---------+
+//	| magic | version | reserved |   lineage   | time |   n   | late run | fields  |
+//	|   4   |    1    |    3     |     16      |  8   |   8   |    4     |    4    |
+//	+-------+---------+----------+-------------+------+-------+----------+---------+
+//	|  calibrator (calibratorSize)                                                 |
+//	+-------------+------+------+-------------------------+------------------------+
+//	| name length | name | time | normalizer (fixed size) | state (4 × StateLen)   |  a field, by name
+//	|      2      |      |  8   |                         |                        |
+//	+-------------+------+------+-------------------------+------------------------+
+//	| CRC-32C of all before: 4 |
+//	+--------------------------+
+//
+// The offset of the last event is not in it: the store keeps it beside the record, in
+// the same value.
+const (
+	recordMagic   = "WSTR"
+	recordVersion = 1
+	recordHead    = 4 + 1 + 3 + 16 + 8 + 8 + 4 + 4
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Errors of a record that cannot be used.
+var (
+	errRecord  = errors.New("corrupt stream record")
+	errLineage = errors.New("stream record of another model")
+)
+
+// appendBinary appends the stream's record to b.
+func (s *stream) appendBinary(b []byte, lineage Lineage) []byte {
+	from := len(b)
+	b = append(b, recordMagic...)
+	b = append(b, recordVersion, 0, 0, 0)
+	b = append(b, lineage[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.time))
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.n))
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.lateRun))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.fields)))
+	b = s.calibrator.appendBinary(b)
+	for i := range s.fields {
+		f := &s.fields[i]
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(f.name)))
+		b = append(b, f.name...)
+		b = binary.LittleEndian.AppendUint64(b, uint64(f.time))
+		b = f.normalizer.appendBinary(b)
+		for _, v := range f.state {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli))
+}
+
+// decode reads a record that a model of the given lineage wrote.
+func (s *stream) decode(b []byte, m *Model) error {
+	if len(b) < recordHead+4 || string(b[:4]) != recordMagic {
+		return fmt.Errorf("%w: %d bytes without the record's magic", errRecord, len(b))
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if crc32.Checksum(body, castagnoli) != sum {
+		return fmt.Errorf("%w: checksum does not match", errRecord)
+	}
+	if b[4] != recordVersion || Lineage(b[8:24]) != m.lineage {
+		return fmt.Errorf("%w: version %d, lineage %x", errLineage, b[4], b[8:24])
+	}
+	s.time = int64(binary.LittleEndian.Uint64(b[24:]))
+	s.n = int64(binary.LittleEndian.Uint64(b[32:]))
+	s.lateRun = uint8(binary.LittleEndian.Uint32(b[40:]))
+	n := binary.LittleEndian.Uint32(b[44:])
+	rest := body[recordHead:]
+	if len(rest) < calibratorSize || n > maxFields || s.n < 0 {
+		return fmt.Errorf("%w: %d fields in %d bytes", errRecord, n, len(b))
+	}
+	if err := s.calibrator.decode(rest[:calibratorSize]); err != nil {
+		return fmt.Errorf("%w: %w", errRecord, err)
+	}
+	return s.decodeFields(rest[calibratorSize:], int(n), m)
+}
+
+// decodeFields reads n fields, which must be all that b holds.
+func (s *stream) decodeFields(b []byte, n int, m *Model) error {
+	s.fields = make([]field, n)
+	for i := range s.fields {
+		f := &s.fields[i]
+		size, err := f.decode(b, m)
+		if err != nil {
+			return fmt.Errorf("%w: field %d: %w", errRecord, i, err)
+		}
+		if i > 0 && bytes.Compare(s.fields[i-1].name, f.name) >= 0 {
+			return fmt.Errorf("%w: field %q out of order", errRecord, f.name)
+		}
+		b = b[size:]
+	}
+	if len(b) != 0 {
+		return fmt.Errorf("%w: %d bytes too many", errRecord, len(b))
+	}
+	return nil
+}
+
+// decode reads one field from the start of b and returns its length there.
+func (f *field) decode(b []byte, m *Model) (int, error) {
+	if len(b) < 2 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	at := 2 + int(binary.LittleEndian.Uint16(b))
+	stateAt := at + 8 + normalizerSize
+	end := stateAt + 4*m.ssm.StateLen()
+	if len(b) < end {
+		return 0, io.ErrUnexpectedEOF
+	}
+	f.name = bytes.Clone(b[2:at])
+	f.time = int64(binary.LittleEndian.Uint64(b[at:]))
+	if err := f.normalizer.decode(b[at+8 : stateAt]); err != nil {
+		return 0, err
+	}
+	f.state = m.ssm.NewState()
+	for i := range f.state {
+		v := math.Float32frombits(binary.LittleEndian.Uint32(b[stateAt+4*i:]))
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return 0, fmt.Errorf("state holds %v", v)
+		}
+		f.state[i] = v
+	}
+	return end, nil
+}
