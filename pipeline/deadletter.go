@@ -62,6 +62,19 @@ func DeadLetterHeaders(original []kafka.Header, service, topic string, partition
 	return headers
 }
 
+// DeadLetterReason returns the reason and its detail from a dead letter's headers.
+func DeadLetterReason(headers []kafka.Header) (reason, detail string) {
+	for _, h := range headers {
+		switch h.Key {
+		case headerExceptionClass:
+			reason = string(h.Value)
+		case headerExceptionMessage:
+			detail = string(h.Value)
+		}
+	}
+	return reason, detail
+}
+
 // isDecodeReason reports whether a reason is a decoder's.
 func isDecodeReason(reason string) bool {
 	switch reason {

@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// produceMaxBytes bounds a produce request. Brokers accept 1 MiB a batch unless told
+// otherwise; the margin is the batch's own framing.
+const produceMaxBytes = 900 << 10
+
+// recordOverhead is more than a record's framing without its headers' names.
+const recordOverhead = 64
+
+// A KafkaSink writes to one partition and waits for all in-sync replicas.
+type KafkaSink struct {
+	client *kafka.Client
+	topic  string
+	number int
+
+	records []kafka.Record
+}
+
+// NewKafkaSink returns a sink for one partition of topic.
+func NewKafkaSink(client *kafka.Client, topic string, partition int) *KafkaSink {
+	return &KafkaSink{client: client, topic: topic, number: partition}
+}
+
+// Write implements [Sink]. Messages go out in order, in requests of bounded size.
+// A single message that the broker finds too large fails with [ErrTooLarge].
+func (s *KafkaSink) Write(ctx context.Context, msgs []Message) error {
+	for len(msgs) > 0 {
+		n := fitting(msgs)
+		if err := s.produce(ctx, msgs[:n]); err != nil {
+			return fmt.Errorf("produce %d records to %s-%d: %w", n, s.topic, s.number, err)
+		}
+		msgs = msgs[n:]
+	}
+	return nil
+}
+
+// fitting returns how many of msgs go into one request: at least one.
+func fitting(msgs []Message) int {
+	size := 0
+	for i := range msgs {
+		size += msgs[i].size()
+		if i > 0 && size > produceMaxBytes {
+			return i
+		}
+	}
+	return len(msgs)
+}
+
+func (m *Message) size() int {
+	n := len(m.Key) + len(m.Value) + recordOverhead
+	for _, h := range m.Headers {
+		n += len(h.Key) + len(h.Value) + 8
+	}
+	return n
+}
+
+func (s *KafkaSink) produce(ctx context.Context, msgs []Message) error {
+	s.records = s.records[:0]
+	for i := range msgs {
+		m := &msgs[i]
+		s.records = append(s.records, kafka.Record{
+			Time: time.UnixMilli(m.Time), Key: kafka.NewBytes(m.Key), Value: kafka.NewBytes(m.Value), Headers: m.Headers,
+		})
+	}
+	res, err := s.client.Produce(ctx, &kafka.ProduceRequest{
+		Topic: s.topic, Partition: s.number, RequiredAcks: kafka.RequireAll,
+		Records: kafka.NewRecordReader(s.records...),
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if errors.Is(err, kafka.MessageSizeTooLarge) && len(msgs) == 1 {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
+}
+
+// ErrTooLarge: the broker does not take a message of this size.
+var ErrTooLarge = errors.New("message is larger than the topic's max.message.bytes")

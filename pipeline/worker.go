@@ -1,0 +1,278 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/weirstream/weir/operator"
+	"github.com/weirstream/weir/statestore"
+)
+
+// A Worker carries one partition's events through the operator: fetch, decode, apply,
+// encode, write, and from time to time a checkpoint. It is one goroutine; nothing in
+// it is shared.
+type Worker struct {
+	// Service names the deployment in dead letters.
+	Service string
+	// Topic and Partition name the input in ids, headers and logs.
+	Topic     string
+	Partition int
+
+	Source      Source
+	Scores      Sink
+	DeadLetters Sink
+	Operator    *operator.Operator
+	Decoder     *JSONDecoder
+
+	// MaxBytes is the largest record value that is decoded.
+	MaxBytes int
+	// CheckpointEvery is the longest time between two checkpoints while events come.
+	// Zero means only at the end, and when the operator holds too many streams.
+	CheckpointEvery time.Duration
+	// DrainTimeout bounds what is left to do when the partition is given up.
+	DrainTimeout time.Duration
+
+	// Alive returns nil while this process owns the partition. Nil where nobody else can.
+	Alive func(ctx context.Context) error
+	// Committed is the log's own memory of how far this group came, a second witness
+	// beside the store. statestore.NoOffset where it has none.
+	Committed int64
+
+	Retry   *Retrier
+	Metrics *Metrics
+	Log     *slog.Logger
+
+	batch    Batch
+	events   []operator.Event
+	scores   []Message
+	letters  []Message
+	values   []byte // encoded outputs, back to back
+	headers  []kafka.Header
+	modelTag string
+	model    []byte // header value
+
+	streams, depth atomic.Int64 // for Load
+
+	position    int64  // next offset to process
+	fingerprint uint64 // of the last message before position
+	saved       int64  // the checkpointed position
+	savedAt     time.Time
+}
+
+// Run works until ctx ends or the source does, then checkpoints and returns. An error
+// means that the partition was left where its last checkpoint is; nothing is lost, the
+// rest will be replayed.
+func (w *Worker) Run(ctx context.Context) error {
+	work, cancel := drainContext(ctx, w.DrainTimeout)
+	defer cancel()
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	for {
+		err := w.Retry.Do(ctx, "kafka", "fetch", func(ctx context.Context) error {
+			return w.Source.Fetch(ctx, &w.batch)
+		})
+		if err != nil && !errors.Is(err, ErrEnd) && ctx.Err() == nil {
+			return err
+		}
+		if err != nil {
+			return w.checkpoint(work)
+		}
+		if err := w.process(work); err != nil {
+			return err
+		}
+		if !w.due() {
+			continue
+		}
+		if err := w.checkpoint(work); err != nil {
+			return err
+		}
+	}
+}
+
+// Load returns how many streams are in memory and how many offsets lie between the last
+// checkpoint and the present position. It may be called from any goroutine.
+func (w *Worker) Load() (streams, depth int64) { return w.streams.Load(), w.depth.Load() }
+
+// ErrEnd is what a finite Source's Fetch returns after its last message.
+var ErrEnd = errors.New("end of input")
+
+// drainContext returns a context that outlives ctx by at most budget: what is in flight
+// when a partition is given up may still be finished.
+func drainContext(ctx context.Context, budget time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-work.Done():
+		case <-time.After(budget):
+			cancel()
+		}
+	})
+	return work, cancel
+}
+
+// open claims the partition and finds where to go on.
+func (w *Worker) open(ctx context.Context) error {
+	var cursor int64
+	err := w.Retry.Do(ctx, "state", "claim", func(ctx context.Context) (err error) {
+		cursor, err = w.Operator.Claim(ctx, w.Alive)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	lost := cursor == statestore.NoOffset && w.Committed != statestore.NoOffset
+	if lost {
+		w.Log.Error("the store knows nothing of a partition that was processed before; its states are rebuilt from the log",
+			"topic", w.Topic, "partition", w.Partition, "committed", w.Committed)
+	}
+	err = w.Retry.Do(ctx, "kafka", "seek", func(ctx context.Context) (err error) {
+		w.position, err = w.Source.Seek(ctx, cursor, lost)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.saved, w.savedAt = cursor, time.Now()
+	w.modelTag = w.Operator.ModelTag()
+	w.model = []byte(w.modelTag)
+	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
+	return nil
+}
+
+// due reports whether it is time for a checkpoint.
+func (w *Worker) due() bool {
+	if w.Operator.Crowded() {
+		return true
+	}
+	return w.CheckpointEvery > 0 && time.Since(w.savedAt) >= w.CheckpointEvery
+}
+
+// checkpoint makes everything before the position durable: first the states, then the
+// cursor, then the log's own note of it. Their outputs are acknowledged already.
+func (w *Worker) checkpoint(ctx context.Context) error {
+	w.savedAt = time.Now()
+	if w.position == w.saved {
+		return nil
+	}
+	began := time.Now()
+	streams := 0
+	err := w.Retry.Do(ctx, "state", "checkpoint", func(ctx context.Context) (err error) {
+		n, err := w.Operator.Checkpoint(ctx, w.position, w.fingerprint)
+		streams += n
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint %s-%d at offset %d: %w", w.Topic, w.Partition, w.position, err)
+	}
+	w.saved = w.position
+	w.depth.Store(0)
+	w.Metrics.Checkpoint(ctx, time.Since(began), streams)
+	if err := w.Source.Commit(ctx, w.position); err != nil {
+		// The store's cursor is what a restart goes by; the next commit will do.
+		w.Log.Debug("commit failed", "topic", w.Topic, "partition", w.Partition, "err", err)
+	}
+	return nil
+}
+
+// process carries one batch to its acknowledged outputs.
+func (w *Worker) process(ctx context.Context) error {
+	if w.batch.Missing > 0 {
+		w.Log.Error("events are gone from the log before they were read: retention is shorter than the outage was",
+			"topic", w.Topic, "partition", w.Partition, "from", w.position, "events", w.batch.Missing)
+		w.Metrics.Gap(ctx, w.batch.Missing)
+		w.Operator.MarkGap(w.batch.Next)
+	}
+	began := time.Now()
+	w.letters, w.scores, w.values = w.letters[:0], w.scores[:0], w.values[:0]
+	w.decode(ctx)
+	result, err := w.apply(ctx)
+	if err != nil {
+		return err
+	}
+	w.encode(ctx, result)
+	if err := w.write(ctx); err != nil {
+		return err
+	}
+	if n := len(w.batch.Messages); n > 0 {
+		w.fingerprint = w.batch.Messages[n-1].fingerprint()
+		w.Metrics.Batch(ctx, n, len(w.scores), time.Since(began))
+	}
+	w.position = w.batch.Next
+	w.streams.Store(int64(w.Operator.Streams()))
+	w.depth.Store(w.position - max(w.saved, 0))
+	return nil
+}
+
+// apply runs the batch's events through the operator. A failed load leaves the
+// operator as it was, so the call is repeated.
+func (w *Worker) apply(ctx context.Context) (result operator.Result, err error) {
+	err = w.Retry.Do(ctx, "state", "load", func(ctx context.Context) error {
+		result, err = w.Operator.Apply(ctx, w.events)
+		return err
+	})
+	if err != nil {
+		return result, fmt.Errorf("apply %d events of %s-%d: %w", len(w.events), w.Topic, w.Partition, err)
+	}
+	return result, nil
+}
+
+// write sends outputs and dead letters and waits until they are durable.
+func (w *Worker) write(ctx context.Context) error {
+	if len(w.scores) > 0 {
+		err := w.Retry.Do(ctx, "kafka", "produce", func(ctx context.Context) error {
+			return w.Scores.Write(ctx, w.scores)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(w.letters) == 0 {
+		return nil
+	}
+	err := w.writeLetters(ctx, w.letters)
+	if errors.Is(err, ErrTooLarge) {
+		return w.writeShortened(ctx)
+	}
+	return err
+}
+
+func (w *Worker) writeLetters(ctx context.Context, letters []Message) error {
+	return w.Retry.Do(ctx, "kafka", "dead letter", func(ctx context.Context) error {
+		return w.DeadLetters.Write(ctx, letters)
+	})
+}
+
+// writeShortened sends the dead letters one by one, and without its value the one that
+// the topic cannot take: the source offset in its headers says where the value lies.
+func (w *Worker) writeShortened(ctx context.Context) error {
+	for i := range w.letters {
+		err := w.writeLetters(ctx, w.letters[i:i+1])
+		if errors.Is(err, ErrTooLarge) {
+			short := w.letters[i]
+			short.Headers = append(short.Headers[:len(short.Headers):len(short.Headers)],
+				kafka.Header{Key: "weir-value-dropped", Value: fmt.Appendf(nil, "%d bytes", len(short.Value))})
+			short.Key, short.Value = shorten(short.Key), []byte{}
+			err = w.writeLetters(ctx, []Message{short})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shorten keeps a key that is small enough to be kept.
+func shorten(key []byte) []byte {
+	const most = 1 << 10
+	if len(key) > most {
+		return key[:most:most]
+	}
+	return key
+}
