@@ -26,6 +26,9 @@ import (
 // commands is the command line.
 type commands struct {
 	Verify   verifyCmd   `cmd:"" help:"Compare a model with what another implementation computed."`
+	Run      runCmd      `cmd:"" help:"Score the events of Kafka topics, until stopped."`
+	Demo     demoCmd     `cmd:"" help:"Show the operator at work, with an embedded Kafka and Redis."`
+	Score    scoreCmd    `cmd:"" help:"Score events from standard input, without Kafka and Redis."`
 	Validate validateCmd `cmd:"" help:"Check a configuration and report everything wrong with it."`
 	Version  versionCmd  `cmd:"" help:"Print what this binary was built from."`
 }
@@ -95,14 +98,18 @@ func run(ctx context.Context, args []string, std *streams) int {
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "weir: %v\nTry weir --help.\n", err)
-		return exitUsage
+		return fail(std, fmt.Errorf("%w\nTry weir --help.", err), exitUsage)
 	}
 	if err := command.Run(); err != nil {
-		fmt.Fprintf(std.err, "weir: %v\n", err)
-		return exitCode(err)
+		return fail(std, err, exitCode(err))
 	}
 	return exitOK
+}
+
+// fail tells the user of err and returns code.
+func fail(std *streams, err error, code int) int {
+	_, _ = fmt.Fprintf(std.err, "weir: %v\n", err) // nowhere is left to report a failure to
+	return code
 }
 
 func exitCode(err error) int {

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/weirstream/weir/config"
+	"github.com/weirstream/weir/operator"
+	"github.com/weirstream/weir/pipeline"
+	"github.com/weirstream/weir/statestore"
+)
+
+type runCmd struct{ configFlags }
+
+// Help is shown by weir run --help.
+func (*runCmd) Help() string {
+	return `Joins the consumer group kafka.group_id and scores the events of the partitions it is given,
+until it is told to stop (SIGTERM, SIGINT). Start as many as the input topic has partitions:
+they share the work, and take over from each other with the states that are in the store.
+
+Examples:
+
+  weir run --config weir.yaml
+  weir run --config weir.yaml --set service.log.level=debug
+  WEIR_KAFKA_BROKERS=kafka:9092 WEIR_INPUT_TOPICS=events weir run`
+}
+
+// Run runs the operator.
+func (c *runCmd) Run(ctx context.Context, std *streams) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log := newLogger(std.err, cfg.Service.Log)
+	svc, err := newService(cfg, log)
+	if err != nil {
+		return err
+	}
+	return svc.run(ctx)
+}
+
+// A service is the operator with everything around it: what run starts, and demo as well.
+type service struct {
+	cfg       config.Config
+	log       *slog.Logger
+	model     *operator.Model
+	store     *store
+	kafka     *pipeline.Connection
+	topics    pipeline.Topics
+	telemetry *telemetry
+	retry     *pipeline.Retrier
+	widths    map[string]int // partitions of the output topics
+
+	mu      sync.Mutex
+	workers map[*pipeline.Worker]bool // at work now
+}
+
+// newService builds the parts; nothing is dialled yet.
+func newService(cfg config.Config, log *slog.Logger) (*service, error) {
+	model, err := openModel(cfg.Model.Use)
+	if err != nil {
+		return nil, err
+	}
+	kafka, err := openKafka(cfg)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(cfg.State)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{
+		cfg: cfg, log: log, model: model, store: store, kafka: kafka, workers: make(map[*pipeline.Worker]bool),
+		topics: pipeline.Topics{Inputs: cfg.Input.Topics, Scores: cfg.Output.Scores.Topic, DLQ: cfg.Output.DLQ.Topic},
+	}
+	s.telemetry, err = newTelemetry(pipeline.MetricLabels{
+		Group: cfg.Kafka.GroupID, Input: strings.Join(s.topics.Inputs, ","), Scores: s.topics.Scores,
+	}, s.gauges)
+	if err != nil {
+		return nil, err
+	}
+	s.retry = &pipeline.Retrier{Log: log, Report: s.telemetry.health.Set, Count: s.telemetry.metrics.Retry}
+	return s, nil
+}
+
+// gauges sums what the partitions' workers hold.
+func (s *service) gauges() pipeline.Gauges {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := pipeline.Gauges{Partitions: int64(len(s.workers))}
+	for w := range s.workers {
+		streams, depth := w.Load()
+		sum.Streams += streams
+		sum.ReplayDepth += depth
+	}
+	return sum
+}
+
+// enlist counts a worker among those at work, until the returned function is called.
+func (s *service) enlist(w *pipeline.Worker) (dismiss func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.workers[w] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.workers, w)
+	}
+}
+
+// run serves HTTP and works until ctx ends or something is wrong that waiting cannot mend.
+func (s *service) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer func() { err = errors.Join(err, s.store.Close()) }()
+	defer s.kafka.Close()
+	served, err := s.telemetry.serve(ctx, s.cfg.Service.HTTP.Listen, s.log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		cancel()
+		err = errors.Join(err, served())
+	}()
+	s.log.Info("starting", "service", s.cfg.Service.Name, "model", s.model.Tag(), "group", s.cfg.Kafka.GroupID,
+		"input", s.topics.Inputs, "scores", s.topics.Scores, "dlq", s.topics.DLQ, "store", s.cfg.State.Store)
+	if err := s.prepare(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	group := pipeline.NewGroup(s.kafka, pipeline.GroupConfig{
+		ID: s.cfg.Kafka.GroupID, Topics: s.topics.Inputs,
+		SessionTimeout: s.cfg.Kafka.SessionTimeout, HeartbeatInterval: s.cfg.Kafka.HeartbeatInterval,
+	}, s.log, s.telemetry.health.Set)
+	if err := group.Run(ctx, s.work); err != nil {
+		return err
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// prepare waits until the store and Kafka are there and fit.
+func (s *service) prepare(ctx context.Context) error {
+	if err := s.retry.Do(ctx, "state", "reach the store", s.store.ready); err != nil {
+		return fmt.Errorf("state store: %w", err)
+	}
+	return s.retry.Do(ctx, "kafka", "prepare topics", func(ctx context.Context) (err error) {
+		if err = s.topics.Prepare(ctx, s.kafka, s.log); err != nil {
+			return err
+		}
+		s.widths, err = s.topics.Widths(ctx, s.kafka)
+		return err
+	})
+}
+
+// stopped turns the error of a start that was told to stop into none.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// work carries one partition for one generation of the group.
+func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
+	decoder, err := newDecoder(s.cfg.Input.JSON)
+	if err != nil {
+		return err
+	}
+	client := s.kafka.Client()
+	cfg := operatorConfig(s.cfg)
+	cfg.MaxStreams = max(cfg.MaxStreams/a.Peers, 1)
+	w := &pipeline.Worker{
+		Service: s.cfg.Service.Name, Topic: a.Topic, Partition: a.Partition,
+		Source: pipeline.NewKafkaSource(client, a.Topic, a.Partition, s.cfg.Input.InitialOffset == "latest", a.Commit),
+		Scores: pipeline.NewKafkaSink(client, s.topics.Scores, a.Partition),
+		// A dead letter's place is of no consequence; it only has to exist.
+		DeadLetters: pipeline.NewKafkaSink(client, s.topics.DLQ, a.Partition%s.widths[s.topics.DLQ]),
+		Operator: operator.New(s.model, s.store,
+			statestore.Partition{Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Number: a.Partition},
+			statestore.Token{Generation: int64(a.Generation)}, cfg),
+		Decoder: decoder, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
+		DrainTimeout: s.cfg.Kafka.SessionTimeout / 2, Alive: a.Alive, Committed: a.Committed,
+		Retry: s.retry, Metrics: s.telemetry.metrics, Log: s.log,
+	}
+	defer s.enlist(w)()
+	return w.Run(ctx)
+}
