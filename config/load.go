@@ -47,9 +47,8 @@ func Load(path string, o Overrides) (Config, error) {
 	}
 	data, err := readAtMost(path, maxFileBytes)
 	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
+		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
+			err = pathErr.Err // the fault names the file already
 		}
 		return Config{}, &Fault{Origin: path, Problem: fmt.Sprintf("read the configuration: %v", err)}
 	}
@@ -141,7 +140,7 @@ func readAtMost(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // Nothing was written.
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("file %q is larger than %v", name, ByteSize(limit))

@@ -78,7 +78,7 @@ func (b *ByteSize) UnmarshalText(text []byte) error {
 		if n > uint64(math.MaxInt64/u.size) {
 			return fmt.Errorf("size %q is too large", text)
 		}
-		*b = ByteSize(n) * u.size //nolint:gosec // ParseUint was held to 63 bits.
+		*b = ByteSize(n) * u.size // fits: read as 63 bits
 		return nil
 	}
 	return fmt.Errorf("%q is no size; write bytes, or a number with KiB, MiB or GiB, such as 64KiB", text)

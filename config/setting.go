@@ -30,7 +30,7 @@ func (s *settings) collect(section string, v reflect.Value) {
 		name := tag.Get("yaml")
 		path := join(section, name)
 		s.children[section] = append(s.children[section], name)
-		_, isText := v.Field(i).Addr().Interface().(encoding.TextUnmarshaler)
+		_, isText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Field(i).Addr())
 		if v.Field(i).Kind() == reflect.Struct && !isText {
 			s.collect(path, v.Field(i))
 			continue
@@ -80,7 +80,7 @@ func (s *settings) set(path string, values []string) error {
 		return nil
 	}
 	text := values[0]
-	if u, ok := leaf.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](leaf.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	if leaf.Type() == reflect.TypeFor[time.Duration]() {
