@@ -233,6 +233,27 @@ func FuzzDecodeAgreesWithEncodingJSON(f *testing.F) {
 	})
 }
 
+func TestDecodeAgreesAtTheEdgesOfStrings(t *testing.T) {
+	d := newTestDecoder(t)
+	record := func(text string) []byte { return []byte(`{"value":1,"stream":"k` + text + `"}`) }
+	for b := range 256 {
+		checkAgrees(t, d, "", record(string([]byte{byte(b)})))
+		checkAgrees(t, d, "", record(string([]byte{'\\', byte(b)})))
+	}
+	edges := []string{`\ud7ff`, `\ud800`, `\udbff`, `\udc00`, `\udfff`, `\ue000`, `\uFFFF`, `\u0000`, `\uD83D`, `\`, ``}
+	for _, first := range edges {
+		for _, second := range edges {
+			checkAgrees(t, d, "", record(first+second))
+		}
+	}
+	for n := range 6 {
+		checkAgrees(t, d, "", record(`\ud83d\ude00`[:6+n]))
+		checkAgrees(t, d, "", record("\xf0\x9f\x98\x80"[:min(n, 4)]))
+	}
+	siblings := strings.Repeat("[{}],", 2*maxJSONDepth)
+	checkAgrees(t, d, "", []byte(`{"value":1,"stream":"s","x":[`+siblings+`0]}`))
+}
+
 // Random bytes are seldom close to a record; these are records with one or two
 // bytes changed, cut out or doubled.
 func TestDecodeAgreesOnDamagedRecords(t *testing.T) {

@@ -154,6 +154,16 @@ type output struct {
 	Model        string             `json:"model"`
 }
 
+func TestEveryASCIICharacterReadsBack(t *testing.T) {
+	for c := range rune(utf8.RuneSelf) {
+		text := appendString(nil, string(c))
+		var got string
+		if err := json.Unmarshal(text, &got); err != nil || got != string(c) {
+			t.Errorf("%q is written %s, which reads %q: %v", c, text, got, err)
+		}
+	}
+}
+
 func FuzzEncodeIsJSONThatReadsBack(f *testing.F) {
 	f.Add("events-0-1", "web\x00\x7f\"\\\n\u2028é😀", "m", "field", int64(recordTime), 0.1, -0.2, 1e-7)
 	f.Add("\xff", "\xed\xa0\x80", "\xc3", "", int64(0), math.Inf(1), math.NaN(), 0.0)
