@@ -63,7 +63,7 @@ func TestZOHAgreesWithClosedForms(t *testing.T) {
 }
 
 func TestExpm1AgreesWithGonum(t *testing.T) {
-	legs, _ := LegS(24)
+	legs, _ := LegS(64)
 	for _, m := range []*mat.Dense{
 		randomSystem(newRand(1), 1).A, randomSystem(newRand(2), 17).A, randomSystem(newRand(3), 40).A, legs,
 	} {
@@ -107,15 +107,15 @@ func TestDiagonalIsTheDenseSystemOfItsModes(t *testing.T) {
 	for _, rule := range []Rule{ZOH, Bilinear, Euler} {
 		s := randomDiagonal(newRand(4), 5, true)
 		s.A[0], s.A[1] = 0, 1e-9i // A singular mode, and one near it.
-		real := &System{A: mat.NewDense(10, 10, nil), B: realForm(s.B), C: make([]float64, 10), D: s.D}
+		embedded := &System{A: mat.NewDense(10, 10, nil), B: realForm(s.B), C: make([]float64, 10), D: s.D}
 		for i, a := range s.A {
-			block := real.A.Slice(2*i, 2*i+2, 2*i, 2*i+2).(*mat.Dense)
+			block := embedded.A.Slice(2*i, 2*i+2, 2*i, 2*i+2).(*mat.Dense)
 			block.Copy(transition{diag: []complex128{a}}.matrix())
 			// 2 Re(Ch) as a row over (Re h, Im h).
 			c := 2 * cmplx.Conj(s.C[i])
-			copy(real.C[2*i:], realForm([]complex128{c}))
+			copy(embedded.C[2*i:], realForm([]complex128{c}))
 		}
-		got, want := discretize(t, s, rule, 0.3), discretize(t, real, rule, 0.3)
+		got, want := discretize(t, s, rule, 0.3), discretize(t, embedded, rule, 0.3)
 		ga, gb, gc, gd := got.Matrices()
 		wa, wb, wc, wd := want.Matrices()
 		wantClose(t, rule.String()+" Ā", ga.RawMatrix().Data, wa.RawMatrix().Data, 1e-14)
@@ -182,4 +182,27 @@ func TestDiscretizeSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%+v by %v with step %v: %v, %v; want an error with %q", tt.s, tt.rule, tt.dt, d, err, tt.want)
 		}
 	}
+}
+
+// Whatever the parameters, a Discrete is finite or there is an error.
+func FuzzDiscretizeIsFiniteOrFails(f *testing.F) {
+	f.Add(uint8(ZOH), 0.1, -1.0, 0.0, 2.0, -3.0, 1.0, 1.0)
+	f.Add(uint8(ZOH), 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1e300)
+	f.Add(uint8(Euler), 1e-300, -1e300, 1e300, 1e-300, 0.0, 5e-324, 0.0)
+	f.Add(uint8(Bilinear), 2.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+	f.Fuzz(func(t *testing.T, rule uint8, dt, a, b, c, d, in0, in1 float64) {
+		r := Rule(rule % 3)
+		dense := &System{A: mat.NewDense(2, 2, []float64{a, b, c, d}), B: []float64{in0, in1}, C: []float64{1, 1}}
+		modes := &Diagonal{A: []complex128{complex(a, b), complex(c, d)}, B: []complex128{complex(in0, in1), 1}, C: []complex128{1, 1}}
+		for _, s := range []discretizer{dense, modes} {
+			got, err := s.Discretize(r, dt)
+			if err != nil {
+				continue
+			}
+			ad, bd, _, _ := got.Matrices()
+			if !finite(ad.RawMatrix().Data) || !finite(bd) {
+				t.Errorf("%v with step %v of %+v: Ā %v, B̄ %v", r, dt, s, ad.RawMatrix().Data, bd)
+			}
+		}
+	})
 }

@@ -21,7 +21,7 @@ func lengths() []int {
 	return append(l, 3*chunk-1, 3*chunk, 3*chunk+1)
 }
 
-// A case is a system to run in all forms, and how near to Recur they must be.
+// A formCase is a system to run in all forms, and how near to Recur they must be.
 type formCase struct {
 	name string
 	d    *Discrete
@@ -36,16 +36,16 @@ func formCases(t testing.TB) []formCase {
 	for i := range lin.C {
 		lin.C[i] = complex(rng.NormFloat64(), rng.NormFloat64())
 	}
-	real := S4DReal(16)
-	for i := range real.C {
-		real.C[i] = complex(rng.NormFloat64(), 0)
+	decays := S4DReal(16)
+	for i := range decays.C {
+		decays.C[i] = complex(rng.NormFloat64(), 0)
 	}
 	return []formCase{
 		{"random dense", discretize(t, randomSystem(rng, 8), ZOH, 0.1), 1e-12},
 		{"one state", discretize(t, randomSystem(rng, 1), Euler, 0.1), 1e-12},
 		{"legs", discretize(t, legs, Bilinear, 0.01), 1e-12},
 		{"s4d-lin", discretize(t, lin, ZOH, 0.001), 1e-12},
-		{"s4d-real", discretize(t, real, Euler, 0.01), 1e-12},
+		{"s4d-real", discretize(t, decays, Euler, 0.01), 1e-12},
 		{"random pairs", discretize(t, randomDiagonal(rng, 6, true), Bilinear, 0.05), 1e-12},
 		// No decay at all: the state is the sum of everything, to the end.
 		{"integrator", discretize(t, &Diagonal{A: []complex128{0}, B: []complex128{1}, C: []complex128{1}}, ZOH, 1), 1e-12},
