@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, std *streams) int {
 		return exitOK
 	}
 	if err != nil {
-		return fail(std, fmt.Errorf("%w\nTry weir --help.", err), exitUsage)
+		return fail(std, fmt.Errorf("%w\nTry weir --help", err), exitUsage)
 	}
 	if err := command.Run(); err != nil {
 		return fail(std, err, exitCode(err))
