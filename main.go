@@ -11,17 +11,21 @@ import (
 )
 
 func main() {
-	ctx, cancel := context.WithCancel(context.Background())
-	go cancelThenExit(cancel)
+	ctx := untilSignal(context.Background())
 	os.Exit(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// cancelThenExit ends the context at the first signal, and the process at the second.
-func cancelThenExit(cancel context.CancelFunc) {
+// untilSignal returns a context that ends at the first SIGTERM or SIGINT. The second one
+// ends the process.
+func untilSignal(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	<-signals
-	cancel()
-	<-signals
-	os.Exit(130)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(130)
+	}()
+	return ctx
 }
