@@ -13,8 +13,9 @@ type validateCmd struct {
 
 // Help returns what the help text says below the flags.
 func (*validateCmd) Help() string {
-	return `Nothing is connected to. All faults are reported at once, each with its line; the exit
-code is 3 where there is one.
+	return `Reads the configuration, the files of secrets it names and the model, and connects to
+nothing. All faults of the configuration are reported at once, each with its line; the exit
+code is 3 where there is one, or where the model is no valid one.
 
 Examples:
   weir validate --config weir.yaml
@@ -22,9 +23,13 @@ Examples:
   WEIR_KAFKA_BROKERS=kafka:9092 WEIR_INPUT_TOPICS=events weir validate`
 }
 
-// Run checks the configuration.
+// Run checks the configuration, and loads the model.
 func (c *validateCmd) Run(std *streams) error {
 	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	model, err := openModel(cfg.Model.Use)
 	if err != nil {
 		return err
 	}
@@ -41,6 +46,6 @@ func (c *validateCmd) Run(std *streams) error {
 	}
 	_, err = fmt.Fprintf(std.out, "ok: kafka %s as group %s; topics %s, scores to %s, dead letters to %s; state in %s; model %s; budget %v\n",
 		strings.Join(cfg.Kafka.Brokers, ","), cfg.Kafka.GroupID, strings.Join(cfg.Input.Topics, ","),
-		cfg.Output.Scores.Topic, cfg.Output.DLQ.Topic, store, cfg.Model.Use, cfg.Scoring.Budget)
+		cfg.Output.Scores.Topic, cfg.Output.DLQ.Topic, store, model.Tag(), cfg.Scoring.Budget)
 	return err
 }
