@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 )
@@ -19,6 +20,9 @@ import (
 //	   └─ s:<stream>                   a snapshot: see record.go
 type File struct {
 	db *bbolt.DB
+	// broken is set when a write panicked: bbolt's lock may still be held, so that every
+	// later call but a Load would wait for ever.
+	broken atomic.Bool
 }
 
 var _ Store = (*File)(nil)
@@ -34,6 +38,8 @@ var (
 	fileStore  = []byte("m:store")
 )
 
+var errFileBroken = corrupt("the file was damaged while it was open: stop the process and restore the file")
+
 // Claim implements Store.
 func (f *File) Claim(ctx context.Context, p Partition, token Token) (Meta, error) {
 	var meta Meta
@@ -48,7 +54,7 @@ func (f *File) Claim(ctx context.Context, p Partition, token Token) (Meta, error
 		})
 	}
 	if err != nil {
-		return Meta{}, fmt.Errorf("claim partition %q: %w", p, err)
+		return meta, fmt.Errorf("claim partition %q: %w", p, err)
 	}
 	return meta, nil
 }
@@ -65,7 +71,7 @@ func claimBucket(b *bbolt.Bucket, token Token) (Meta, error) {
 		return Meta{}, err
 	}
 	if token.Compare(meta.Token) < 0 {
-		return Meta{}, checkOwner(meta.Token, token)
+		return meta, checkOwner(meta.Token, token)
 	}
 	meta.Token = token
 	return meta, errors.Join(
@@ -174,15 +180,28 @@ func (f *File) update(ctx context.Context, write func(root *bbolt.Bucket) error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return guarded(func() error {
-		return f.db.Update(func(tx *bbolt.Tx) error { return write(tx.Bucket([]byte(fileRoot))) })
+	if f.broken.Load() {
+		return errFileBroken
+	}
+	done := false
+	err := guarded(func() error {
+		err := f.db.Update(func(tx *bbolt.Tx) error { return write(tx.Bucket([]byte(fileRoot))) })
+		done = true
+		return err
 	})
+	if !done {
+		f.broken.Store(true)
+	}
+	return err
 }
 
 func snapshotKey(stream string) []byte { return append([]byte("s:"), stream...) }
 
 // Close closes the file, after the calls that use it.
 func (f *File) Close() error {
+	if f.broken.Load() {
+		return fmt.Errorf("close state file: %w", errFileBroken)
+	}
 	if err := f.db.Close(); err != nil {
 		return fmt.Errorf("close state file: %w", err)
 	}

@@ -31,7 +31,7 @@ func NewMemory() *Memory {
 func (m *Memory) Claim(ctx context.Context, p Partition, token Token) (Meta, error) {
 	meta, err := m.claim(ctx, p, token)
 	if err != nil {
-		return Meta{}, fmt.Errorf("claim partition %q: %w", p, err)
+		return meta, fmt.Errorf("claim partition %q: %w", p, err)
 	}
 	return meta, nil
 }
@@ -51,7 +51,7 @@ func (m *Memory) claim(ctx context.Context, p Partition, token Token) (Meta, err
 		m.partitions[p] = part
 	}
 	if token.Compare(part.meta.Token) < 0 {
-		return Meta{}, checkOwner(part.meta.Token, token)
+		return part.meta, checkOwner(part.meta.Token, token)
 	}
 	part.meta.Token = token
 	return part.meta, nil

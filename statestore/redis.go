@@ -65,7 +65,7 @@ func NewRedis(client redis.UniversalClient, prefix string, ttl time.Duration) *R
 func (r *Redis) Claim(ctx context.Context, p Partition, token Token) (Meta, error) {
 	meta, err := r.claim(ctx, p, token)
 	if err != nil {
-		return Meta{}, r.wrap(err, "claim partition %q", p)
+		return meta, r.wrap(err, "claim partition %q", p)
 	}
 	return meta, nil
 }

@@ -116,6 +116,7 @@ type Snapshot struct {
 type Store interface {
 	// Claim makes token the owner of partition p and returns p's meta as it then is.
 	// A partition that the store does not know gets Cursor NoOffset and a new StoreID.
+	// Beside ErrFenced the meta is there as well, with the owner's token.
 	Claim(ctx context.Context, p Partition, token Token) (Meta, error)
 	// Load returns one snapshot for each key, in the keys' order. An unknown key has
 	// offset NoOffset and a nil State. States are the caller's to keep. Beside a

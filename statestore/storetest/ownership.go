@@ -45,8 +45,11 @@ var ownershipCases = []testCase{
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(5))
 			save(t, s, generation(5), snap("a", 1))
-			_, err := s.Claim(t.Context(), part, generation(4))
+			meta, err := s.Claim(t.Context(), part, generation(4))
 			wantErr(t, "Claim by a lower token", err, statestore.ErrFenced)
+			if meta.Token != generation(5) {
+				t.Errorf("refused Claim names owner %v, want %v", meta.Token, generation(5))
+			}
 			save(t, s, generation(5), snap("a", 2))
 			wantLoad(t, s, snap("a", 2))
 		}},
