@@ -101,15 +101,12 @@ func (d Dims) tooBig() []error {
 	return nil
 }
 
-// convLen and ssmLen are the float32s of one layer's two states of one stream;
+// layerStateLen returns the float32s of one layer's two states of one stream;
 // channels are padded to whole blocks.
-func (d Dims) convLen() int { return kernel.Pad(d.DInner) * (d.DConv - 1) }
-func (d Dims) ssmLen() int  { return kernel.Pad(d.DInner) * d.DState }
-
-func (d Dims) layerStateLen() int { return d.convLen() + d.ssmLen() }
+func (d *Dims) layerStateLen() int { return kernel.Pad(d.DInner) * (d.DConv - 1 + d.DState) }
 
 // outWidth is the width of what a step returns.
-func (d Dims) outWidth() int {
+func (d *Dims) outWidth() int {
 	if d.Vocab > 0 {
 		return d.Vocab
 	}

@@ -1,6 +1,10 @@
 package ssm
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/weirstream/weir/ssm/internal/kernel"
+)
 
 // A State is the whole memory of one stream: per layer the last d_conv-1 inputs
 // of the convolution, then the ssm state (see package kernel for the order
@@ -20,6 +24,8 @@ func (s State) IsFinite() bool { return !slices.ContainsFunc(s, isNonFinite) }
 
 // layerState returns the two parts of layer i.
 func (m *Model) layerState(s State, i int) (conv, h []float32) {
-	at, c := i*m.dims.layerStateLen(), m.dims.convLen()
-	return s[at:][:c:c], s[at+c:][:m.dims.ssmLen()]
+	n := m.dims.layerStateLen()
+	c := kernel.Pad(m.dims.DInner) * (m.dims.DConv - 1)
+	s = s[i*n:][:n:n]
+	return s[:c:c], s[c:]
 }

@@ -100,10 +100,10 @@ func (st *Stepper) StepTokens(dst []float32, tokens []int32, states []State) {
 
 // advance takes the rows of st.residual through every block and the head.
 func (st *Stepper) advance(dst, gap []float32, states []State) {
-	d, n := st.m.dims, len(states)
+	d, n, want := &st.m.dims, len(states), st.m.StateLen()
 	for _, s := range states {
-		if len(s) != st.m.StateLen() {
-			panic(fmt.Sprintf("ssm: a State has length %d, want %d", len(s), st.m.StateLen()))
+		if len(s) != want {
+			panic(fmt.Sprintf("ssm: a State has length %d, want %d", len(s), want))
 		}
 	}
 	for i := range st.m.layers {
@@ -119,7 +119,7 @@ func (st *Stepper) advance(dst, gap []float32, states []State) {
 
 // norm computes st.normed = RMSNorm(st.residual).
 func (st *Stepper) norm(w []float32, n int) {
-	d := st.m.dims
+	d := &st.m.dims
 	wide := len(w)
 	for i := range n {
 		kernel.RMSNorm(st.normed[i*wide:][:wide], st.residual[i*wide:][:wide], w, d.DModel, float32(d.NormEps))
@@ -129,7 +129,7 @@ func (st *Stepper) norm(w []float32, n int) {
 // block adds one Mamba block's output to st.residual: norm, in_proj, causal
 // convolution with SiLU, x_proj, dt_proj, state update with gate, out_proj.
 func (st *Stepper) block(layer int, gap []float32, states []State) {
-	d, p, n := st.m.dims, &st.m.layers[layer], len(states)
+	d, p, n := &st.m.dims, &st.m.layers[layer], len(states)
 	model, inner, dbc := kernel.Pad(d.DModel), kernel.Pad(d.DInner), p.xProj.Width()
 
 	st.norm(p.norm, n)

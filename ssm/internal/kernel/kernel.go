@@ -108,9 +108,9 @@ func ConvSiLU(dst, x, conv, w, bias []float32, taps int, next []float32) {
 //	}
 //	y = fma(D, x, y) · silu(z)
 //
-// The lengths of b and c are d_state. y may be any of dt, x and z. next, where
-// not nil, is the state that the following call will need; it is fetched into
-// the cache meanwhile.
+// The lengths of b and c are d_state. What dt and z hold afterwards is not
+// defined; y may be any of dt, x and z. next, where not nil, is the state that
+// the following call will need; it is fetched into the cache meanwhile.
 func ScanStep(y, h, dt, x, z, b, c, a, d []float32, gap float32, next []float32) {
 	n, dState := len(x), len(b)
 	if n%Lanes != 0 || len(y) != n || len(dt) != n || len(z) != n || len(d) != n ||

@@ -494,66 +494,101 @@ newest1:
 
 // func scanStepAVX2(y *float32, h *float32, dt *float32, x *float32, z *float32, b *float32, c *float32, a *float32, d *float32, next *float32, gap float32, blocks int, dState int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·scanStepAVX2(SB), NOSPLIT, $0-104
-	MOVQ    y+0(FP), AX
-	MOVQ    h+8(FP), CX
-	MOVQ    dt+16(FP), DX
-	MOVQ    x+24(FP), BX
-	MOVQ    z+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    a+56(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    next+72(FP), R11
-	MOVQ    dState+96(FP), R12
-	VMOVUPS constants<>+1024(SB), Y0
-	VMOVUPS constants<>+1344(SB), Y1
-	XORQ    R13, R13
+TEXT ·scanStepAVX2(SB), NOSPLIT, $8-104
+	MOVQ         y+0(FP), AX
+	MOVQ         h+8(FP), CX
+	MOVQ         dt+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         z+32(FP), SI
+	MOVQ         b+40(FP), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         a+56(FP), R9
+	MOVQ         d+64(FP), R10
+	MOVQ         next+72(FP), R11
+	MOVQ         dState+96(FP), R12
+	MOVQ         blocks+88(FP), R14
+	SHLQ         $0x06, R14
+	VBROADCASTSS gap+80(FP), Y0
+	XORQ         R13, R13
+
+prepare:
+	VMOVUPS     (DX)(R13*1), Y1
+	VMOVUPS     constants<>+1216(SB), Y3
+	VPOR        constants<>+1408(SB), Y1, Y2
+	VMAXPS      Y2, Y3, Y2
+	VMOVUPS     constants<>+1024(SB), Y3
+	VMOVUPS     constants<>+1088(SB), Y6
+	VFMADD231PS Y6, Y2, Y3
+	VSUBPS      constants<>+1024(SB), Y3, Y4
+	VMOVAPS     Y2, Y5
+	VFMSUB213PS Y4, Y6, Y5
+	VFMADD231PS constants<>+1152(SB), Y2, Y5
+	VMOVUPS     constants<>+384(SB), Y2
+	VFMADD213PS constants<>+320(SB), Y5, Y2
+	VFMADD213PS constants<>+256(SB), Y5, Y2
+	VFMADD213PS constants<>+192(SB), Y5, Y2
+	VFMADD213PS constants<>+128(SB), Y5, Y2
+	VFMADD213PS constants<>+64(SB), Y5, Y2
+	VFMADD213PS constants<>+0(SB), Y5, Y2
+	VPSLLD      $0x17, Y3, Y3
+	VMULPS      Y3, Y2, Y2
+	VMOVUPS     constants<>+960(SB), Y3
+	VFMADD213PS constants<>+896(SB), Y2, Y3
+	VFMADD213PS constants<>+832(SB), Y2, Y3
+	VFMADD213PS constants<>+768(SB), Y2, Y3
+	VFMADD213PS constants<>+704(SB), Y2, Y3
+	VFMADD213PS constants<>+640(SB), Y2, Y3
+	VFMADD213PS constants<>+576(SB), Y2, Y3
+	VFMADD213PS constants<>+512(SB), Y2, Y3
+	VFMADD213PS constants<>+448(SB), Y2, Y3
+	VMULPS      Y2, Y2, Y4
+	VFMADD213PS Y2, Y4, Y3
+	VPXOR       Y2, Y2, Y2
+	VMAXPS      Y1, Y2, Y2
+	VADDPS      Y2, Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     Y3, (DX)(R13*1)
+	VMOVUPS     (SI)(R13*1), Y1
+	VMOVUPS     constants<>+1216(SB), Y2
+	VMOVUPS     constants<>+1280(SB), Y3
+	VMAXPS      Y1, Y2, Y1
+	VMINPS      Y1, Y3, Y2
+	VPXOR       constants<>+1408(SB), Y2, Y2
+	VMOVUPS     constants<>+1024(SB), Y3
+	VMOVUPS     constants<>+1088(SB), Y6
+	VFMADD231PS Y6, Y2, Y3
+	VSUBPS      constants<>+1024(SB), Y3, Y4
+	VMOVAPS     Y2, Y5
+	VFMSUB213PS Y4, Y6, Y5
+	VFMADD231PS constants<>+1152(SB), Y2, Y5
+	VMOVUPS     constants<>+384(SB), Y2
+	VFMADD213PS constants<>+320(SB), Y5, Y2
+	VFMADD213PS constants<>+256(SB), Y5, Y2
+	VFMADD213PS constants<>+192(SB), Y5, Y2
+	VFMADD213PS constants<>+128(SB), Y5, Y2
+	VFMADD213PS constants<>+64(SB), Y5, Y2
+	VFMADD213PS constants<>+0(SB), Y5, Y2
+	VPSLLD      $0x17, Y3, Y3
+	VMULPS      Y3, Y2, Y2
+	VADDPS      constants<>+0(SB), Y2, Y2
+	VDIVPS      Y2, Y1, Y1
+	VMOVUPS     Y1, (SI)(R13*1)
+	ADDQ        $0x20, R13
+	CMPQ        R13, R14
+	JNE         prepare
+	VMOVUPS     constants<>+1024(SB), Y0
+	VMOVUPS     constants<>+1344(SB), Y1
+	XORQ        R13, R13
 
 block:
-	VMOVUPS      (DX)(R13*1), Y2
-	VMOVUPS      constants<>+1216(SB), Y4
-	VPOR         constants<>+1408(SB), Y2, Y3
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      constants<>+1024(SB), Y4
-	VMOVUPS      constants<>+1088(SB), Y7
-	VFMADD231PS  Y7, Y3, Y4
-	VSUBPS       constants<>+1024(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFMSUB213PS  Y5, Y7, Y6
-	VFMADD231PS  constants<>+1152(SB), Y3, Y6
-	VMOVUPS      constants<>+384(SB), Y3
-	VFMADD213PS  constants<>+320(SB), Y6, Y3
-	VFMADD213PS  constants<>+256(SB), Y6, Y3
-	VFMADD213PS  constants<>+192(SB), Y6, Y3
-	VFMADD213PS  constants<>+128(SB), Y6, Y3
-	VFMADD213PS  constants<>+64(SB), Y6, Y3
-	VFMADD213PS  constants<>+0(SB), Y6, Y3
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      constants<>+960(SB), Y4
-	VFMADD213PS  constants<>+896(SB), Y3, Y4
-	VFMADD213PS  constants<>+832(SB), Y3, Y4
-	VFMADD213PS  constants<>+768(SB), Y3, Y4
-	VFMADD213PS  constants<>+704(SB), Y3, Y4
-	VFMADD213PS  constants<>+640(SB), Y3, Y4
-	VFMADD213PS  constants<>+576(SB), Y3, Y4
-	VFMADD213PS  constants<>+512(SB), Y3, Y4
-	VFMADD213PS  constants<>+448(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y4
-	VPXOR        Y3, Y3, Y3
-	VMAXPS       Y2, Y3, Y3
-	VADDPS       Y3, Y4, Y4
-	VBROADCASTSS gap+80(FP), Y2
-	VMULPS       Y2, Y4, Y2
-	VMULPS       (BX)(R13*1), Y2, Y3
-	VPXOR        Y4, Y4, Y4
-	XORQ         R14, R14
-	XORQ         R15, R15
+	VMOVUPS (DX)(R13*1), Y2
+	VMULPS  (BX)(R13*1), Y2, Y3
+	VPXOR   Y4, Y4, Y4
+	XORQ    R15, R15
+	XORQ    BP, BP
 
 n0:
-	VMULPS       (R9)(R15*1), Y2, Y5
+	VMULPS       (R9)(BP*1), Y2, Y5
 	VMAXPS       Y5, Y1, Y5
 	VADDPS       Y0, Y5, Y6
 	VSUBPS       Y0, Y6, Y7
@@ -567,89 +602,30 @@ n0:
 	VFMADD213PS  constants<>+0(SB), Y7, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VMOVUPS      (CX)(R15*1), Y6
-	PREFETCHT1   (R11)(R15*1)
-	VBROADCASTSS (DI)(R14*4), Y7
+	VMOVUPS      (CX)(BP*1), Y6
+	PREFETCHT1   (R11)(BP*1)
+	VBROADCASTSS (DI)(R15*4), Y7
 	VMULPS       Y7, Y3, Y7
 	VFMADD213PS  Y7, Y5, Y6
-	VBROADCASTSS (R8)(R14*4), Y5
+	VBROADCASTSS (R8)(R15*4), Y5
 	VFMADD231PS  Y5, Y6, Y4
-	VMOVUPS      Y6, (CX)(R15*1)
-	ADDQ         $0x40, R15
-	INCQ         R14
-	CMPQ         R14, R12
+	VMOVUPS      Y6, (CX)(BP*1)
+	ADDQ         $0x40, BP
+	INCQ         R15
+	CMPQ         R15, R12
 	JNE          n0
 	VMOVUPS      (R10)(R13*1), Y2
 	VFMADD231PS  (BX)(R13*1), Y2, Y4
-	VMOVUPS      (SI)(R13*1), Y2
-	VMOVUPS      constants<>+1216(SB), Y3
-	VMOVUPS      constants<>+1280(SB), Y5
-	VMAXPS       Y2, Y3, Y2
-	VMINPS       Y2, Y5, Y3
-	VPXOR        constants<>+1408(SB), Y3, Y3
-	VMOVUPS      constants<>+1024(SB), Y5
-	VMOVUPS      constants<>+1088(SB), Y8
-	VFMADD231PS  Y8, Y3, Y5
-	VSUBPS       constants<>+1024(SB), Y5, Y6
-	VMOVAPS      Y3, Y7
-	VFMSUB213PS  Y6, Y8, Y7
-	VFMADD231PS  constants<>+1152(SB), Y3, Y7
-	VMOVUPS      constants<>+384(SB), Y3
-	VFMADD213PS  constants<>+320(SB), Y7, Y3
-	VFMADD213PS  constants<>+256(SB), Y7, Y3
-	VFMADD213PS  constants<>+192(SB), Y7, Y3
-	VFMADD213PS  constants<>+128(SB), Y7, Y3
-	VFMADD213PS  constants<>+64(SB), Y7, Y3
-	VFMADD213PS  constants<>+0(SB), Y7, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       constants<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMULPS       Y2, Y4, Y4
+	VMULPS       (SI)(R13*1), Y4, Y4
 	VMOVUPS      Y4, (AX)(R13*1)
 	VMOVUPS      32(DX)(R13*1), Y2
-	VMOVUPS      constants<>+1216(SB), Y4
-	VPOR         constants<>+1408(SB), Y2, Y3
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      constants<>+1024(SB), Y4
-	VMOVUPS      constants<>+1088(SB), Y7
-	VFMADD231PS  Y7, Y3, Y4
-	VSUBPS       constants<>+1024(SB), Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFMSUB213PS  Y5, Y7, Y6
-	VFMADD231PS  constants<>+1152(SB), Y3, Y6
-	VMOVUPS      constants<>+384(SB), Y3
-	VFMADD213PS  constants<>+320(SB), Y6, Y3
-	VFMADD213PS  constants<>+256(SB), Y6, Y3
-	VFMADD213PS  constants<>+192(SB), Y6, Y3
-	VFMADD213PS  constants<>+128(SB), Y6, Y3
-	VFMADD213PS  constants<>+64(SB), Y6, Y3
-	VFMADD213PS  constants<>+0(SB), Y6, Y3
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      constants<>+960(SB), Y4
-	VFMADD213PS  constants<>+896(SB), Y3, Y4
-	VFMADD213PS  constants<>+832(SB), Y3, Y4
-	VFMADD213PS  constants<>+768(SB), Y3, Y4
-	VFMADD213PS  constants<>+704(SB), Y3, Y4
-	VFMADD213PS  constants<>+640(SB), Y3, Y4
-	VFMADD213PS  constants<>+576(SB), Y3, Y4
-	VFMADD213PS  constants<>+512(SB), Y3, Y4
-	VFMADD213PS  constants<>+448(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y5
-	VFMADD213PS  Y3, Y5, Y4
-	VPXOR        Y3, Y3, Y3
-	VMAXPS       Y2, Y3, Y3
-	VADDPS       Y3, Y4, Y4
-	VBROADCASTSS gap+80(FP), Y2
-	VMULPS       Y2, Y4, Y2
 	VMULPS       32(BX)(R13*1), Y2, Y3
 	VPXOR        Y4, Y4, Y4
-	XORQ         R14, R14
 	XORQ         R15, R15
+	XORQ         BP, BP
 
 n1:
-	VMULPS       32(R9)(R15*1), Y2, Y5
+	VMULPS       32(R9)(BP*1), Y2, Y5
 	VMAXPS       Y5, Y1, Y5
 	VADDPS       Y0, Y5, Y6
 	VSUBPS       Y0, Y6, Y7
@@ -663,51 +639,25 @@ n1:
 	VFMADD213PS  constants<>+0(SB), Y7, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VMOVUPS      32(CX)(R15*1), Y6
-	VBROADCASTSS (DI)(R14*4), Y7
+	VMOVUPS      32(CX)(BP*1), Y6
+	VBROADCASTSS (DI)(R15*4), Y7
 	VMULPS       Y7, Y3, Y7
 	VFMADD213PS  Y7, Y5, Y6
-	VBROADCASTSS (R8)(R14*4), Y5
+	VBROADCASTSS (R8)(R15*4), Y5
 	VFMADD231PS  Y5, Y6, Y4
-	VMOVUPS      Y6, 32(CX)(R15*1)
-	ADDQ         $0x40, R15
-	INCQ         R14
-	CMPQ         R14, R12
+	VMOVUPS      Y6, 32(CX)(BP*1)
+	ADDQ         $0x40, BP
+	INCQ         R15
+	CMPQ         R15, R12
 	JNE          n1
-	ADDQ         R15, CX
-	ADDQ         R15, R9
-	ADDQ         R15, R11
+	ADDQ         BP, CX
+	ADDQ         BP, R9
+	ADDQ         BP, R11
 	VMOVUPS      32(R10)(R13*1), Y2
 	VFMADD231PS  32(BX)(R13*1), Y2, Y4
-	VMOVUPS      32(SI)(R13*1), Y2
-	VMOVUPS      constants<>+1216(SB), Y3
-	VMOVUPS      constants<>+1280(SB), Y5
-	VMAXPS       Y2, Y3, Y2
-	VMINPS       Y2, Y5, Y3
-	VPXOR        constants<>+1408(SB), Y3, Y3
-	VMOVUPS      constants<>+1024(SB), Y5
-	VMOVUPS      constants<>+1088(SB), Y8
-	VFMADD231PS  Y8, Y3, Y5
-	VSUBPS       constants<>+1024(SB), Y5, Y6
-	VMOVAPS      Y3, Y7
-	VFMSUB213PS  Y6, Y8, Y7
-	VFMADD231PS  constants<>+1152(SB), Y3, Y7
-	VMOVUPS      constants<>+384(SB), Y3
-	VFMADD213PS  constants<>+320(SB), Y7, Y3
-	VFMADD213PS  constants<>+256(SB), Y7, Y3
-	VFMADD213PS  constants<>+192(SB), Y7, Y3
-	VFMADD213PS  constants<>+128(SB), Y7, Y3
-	VFMADD213PS  constants<>+64(SB), Y7, Y3
-	VFMADD213PS  constants<>+0(SB), Y7, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       constants<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMULPS       Y2, Y4, Y4
+	VMULPS       32(SI)(R13*1), Y4, Y4
 	VMOVUPS      Y4, 32(AX)(R13*1)
 	ADDQ         $0x40, R13
-	MOVQ         blocks+88(FP), R14
-	SHLQ         $0x06, R14
 	CMPQ         R13, R14
 	JNE          block
 	VZEROUPPER
@@ -839,130 +789,139 @@ newest0:
 
 // func scanStepAVX512(y *float32, h *float32, dt *float32, x *float32, z *float32, b *float32, c *float32, a *float32, d *float32, next *float32, gap float32, blocks int, dState int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·scanStepAVX512(SB), NOSPLIT, $0-104
-	MOVQ    y+0(FP), AX
-	MOVQ    h+8(FP), CX
-	MOVQ    dt+16(FP), DX
-	MOVQ    x+24(FP), BX
-	MOVQ    z+32(FP), SI
-	MOVQ    b+40(FP), DI
-	MOVQ    c+48(FP), R8
-	MOVQ    a+56(FP), R9
-	MOVQ    d+64(FP), R10
-	MOVQ    next+72(FP), R11
-	MOVQ    dState+96(FP), R12
-	VMOVUPS constants<>+0(SB), Z0
-	VMOVUPS constants<>+64(SB), Z1
-	VMOVUPS constants<>+128(SB), Z2
-	VMOVUPS constants<>+192(SB), Z3
-	VMOVUPS constants<>+256(SB), Z4
-	VMOVUPS constants<>+320(SB), Z5
-	VMOVUPS constants<>+384(SB), Z6
-	VMOVUPS constants<>+1024(SB), Z7
-	VMOVUPS constants<>+1344(SB), Z8
-	XORQ    R13, R13
+TEXT ·scanStepAVX512(SB), NOSPLIT, $8-104
+	MOVQ         y+0(FP), AX
+	MOVQ         h+8(FP), CX
+	MOVQ         dt+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         z+32(FP), SI
+	MOVQ         b+40(FP), DI
+	MOVQ         c+48(FP), R8
+	MOVQ         a+56(FP), R9
+	MOVQ         d+64(FP), R10
+	MOVQ         next+72(FP), R11
+	MOVQ         dState+96(FP), R12
+	MOVQ         blocks+88(FP), R14
+	SHLQ         $0x06, R14
+	VBROADCASTSS gap+80(FP), Z0
+	XORQ         R13, R13
+
+prepare:
+	VMOVUPS     (DX)(R13*1), Z1
+	VMOVUPS     constants<>+1216(SB), Z3
+	VPORD       constants<>+1408(SB), Z1, Z2
+	VMAXPS      Z2, Z3, Z2
+	VMOVUPS     constants<>+1024(SB), Z3
+	VMOVUPS     constants<>+1088(SB), Z8
+	VFMADD231PS Z8, Z2, Z3
+	VSUBPS      constants<>+1024(SB), Z3, Z6
+	VMOVAPS     Z2, Z7
+	VFMSUB213PS Z6, Z8, Z7
+	VFMADD231PS constants<>+1152(SB), Z2, Z7
+	VMOVUPS     constants<>+384(SB), Z2
+	VFMADD213PS constants<>+320(SB), Z7, Z2
+	VFMADD213PS constants<>+256(SB), Z7, Z2
+	VFMADD213PS constants<>+192(SB), Z7, Z2
+	VFMADD213PS constants<>+128(SB), Z7, Z2
+	VFMADD213PS constants<>+64(SB), Z7, Z2
+	VFMADD213PS constants<>+0(SB), Z7, Z2
+	VPSLLD      $0x17, Z3, Z3
+	VMULPS      Z3, Z2, Z2
+	VMOVUPS     constants<>+960(SB), Z3
+	VFMADD213PS constants<>+896(SB), Z2, Z3
+	VFMADD213PS constants<>+832(SB), Z2, Z3
+	VFMADD213PS constants<>+768(SB), Z2, Z3
+	VFMADD213PS constants<>+704(SB), Z2, Z3
+	VFMADD213PS constants<>+640(SB), Z2, Z3
+	VFMADD213PS constants<>+576(SB), Z2, Z3
+	VFMADD213PS constants<>+512(SB), Z2, Z3
+	VFMADD213PS constants<>+448(SB), Z2, Z3
+	VMULPS      Z2, Z2, Z6
+	VFMADD213PS Z2, Z6, Z3
+	VPXORD      Z4, Z4, Z4
+	VMAXPS      Z1, Z4, Z4
+	VADDPS      Z4, Z3, Z3
+	VMULPS      Z0, Z3, Z3
+	VMOVUPS     Z3, (DX)(R13*1)
+	VMOVUPS     (SI)(R13*1), Z1
+	VMOVUPS     constants<>+1216(SB), Z2
+	VMOVUPS     constants<>+1280(SB), Z3
+	VMAXPS      Z1, Z2, Z1
+	VMINPS      Z1, Z3, Z2
+	VPXORD      constants<>+1408(SB), Z2, Z2
+	VMOVUPS     constants<>+1024(SB), Z3
+	VMOVUPS     constants<>+1088(SB), Z8
+	VFMADD231PS Z8, Z2, Z3
+	VSUBPS      constants<>+1024(SB), Z3, Z6
+	VMOVAPS     Z2, Z7
+	VFMSUB213PS Z6, Z8, Z7
+	VFMADD231PS constants<>+1152(SB), Z2, Z7
+	VMOVUPS     constants<>+384(SB), Z2
+	VFMADD213PS constants<>+320(SB), Z7, Z2
+	VFMADD213PS constants<>+256(SB), Z7, Z2
+	VFMADD213PS constants<>+192(SB), Z7, Z2
+	VFMADD213PS constants<>+128(SB), Z7, Z2
+	VFMADD213PS constants<>+64(SB), Z7, Z2
+	VFMADD213PS constants<>+0(SB), Z7, Z2
+	VPSLLD      $0x17, Z3, Z3
+	VMULPS      Z3, Z2, Z2
+	VADDPS      constants<>+0(SB), Z2, Z2
+	VDIVPS      Z2, Z1, Z1
+	VMOVUPS     Z1, (SI)(R13*1)
+	ADDQ        $0x40, R13
+	CMPQ        R13, R14
+	JNE         prepare
+	VMOVUPS     constants<>+0(SB), Z0
+	VMOVUPS     constants<>+64(SB), Z1
+	VMOVUPS     constants<>+128(SB), Z2
+	VMOVUPS     constants<>+192(SB), Z3
+	VMOVUPS     constants<>+256(SB), Z4
+	VMOVUPS     constants<>+320(SB), Z6
+	VMOVUPS     constants<>+384(SB), Z7
+	VMOVUPS     constants<>+1024(SB), Z8
+	VMOVUPS     constants<>+1344(SB), Z9
+	XORQ        R13, R13
 
 block:
-	VMOVUPS      (DX)(R13*1), Z9
-	VMOVUPS      constants<>+1216(SB), Z12
-	VPORD        constants<>+1408(SB), Z9, Z11
-	VMAXPS       Z11, Z12, Z11
-	VMOVUPS      constants<>+1024(SB), Z12
-	VMOVUPS      constants<>+1088(SB), Z16
-	VFMADD231PS  Z16, Z11, Z12
-	VSUBPS       constants<>+1024(SB), Z12, Z14
-	VMOVAPS      Z11, Z15
-	VFMSUB213PS  Z14, Z16, Z15
-	VFMADD231PS  constants<>+1152(SB), Z11, Z15
-	VMOVUPS      constants<>+384(SB), Z11
-	VFMADD213PS  constants<>+320(SB), Z15, Z11
-	VFMADD213PS  constants<>+256(SB), Z15, Z11
-	VFMADD213PS  constants<>+192(SB), Z15, Z11
-	VFMADD213PS  constants<>+128(SB), Z15, Z11
-	VFMADD213PS  constants<>+64(SB), Z15, Z11
-	VFMADD213PS  constants<>+0(SB), Z15, Z11
-	VPSLLD       $0x17, Z12, Z12
-	VMULPS       Z12, Z11, Z11
-	VMOVUPS      constants<>+960(SB), Z12
-	VFMADD213PS  constants<>+896(SB), Z11, Z12
-	VFMADD213PS  constants<>+832(SB), Z11, Z12
-	VFMADD213PS  constants<>+768(SB), Z11, Z12
-	VFMADD213PS  constants<>+704(SB), Z11, Z12
-	VFMADD213PS  constants<>+640(SB), Z11, Z12
-	VFMADD213PS  constants<>+576(SB), Z11, Z12
-	VFMADD213PS  constants<>+512(SB), Z11, Z12
-	VFMADD213PS  constants<>+448(SB), Z11, Z12
-	VMULPS       Z11, Z11, Z14
-	VFMADD213PS  Z11, Z14, Z12
-	VPXORD       Z13, Z13, Z13
-	VMAXPS       Z9, Z13, Z13
-	VADDPS       Z13, Z12, Z12
-	VBROADCASTSS gap+80(FP), Z9
-	VMULPS       Z9, Z12, Z9
-	VMULPS       (BX)(R13*1), Z9, Z11
-	VPXORD       Z10, Z10, Z10
-	XORQ         R14, R14
-	XORQ         R15, R15
+	VMOVUPS (DX)(R13*1), Z10
+	VMULPS  (BX)(R13*1), Z10, Z11
+	VPXORD  Z5, Z5, Z5
+	XORQ    R15, R15
+	XORQ    BP, BP
 
 n0:
-	VMULPS           (R9)(R15*1), Z9, Z12
-	VMAXPS           Z12, Z8, Z12
-	VADDPS           Z7, Z12, Z14
-	VSUBPS           Z7, Z14, Z15
-	VSUBPS           Z15, Z12, Z15
-	VMOVUPS          Z6, Z12
-	VFMADD213PS      Z5, Z15, Z12
-	VFMADD213PS      Z4, Z15, Z12
-	VFMADD213PS      Z3, Z15, Z12
-	VFMADD213PS      Z2, Z15, Z12
-	VFMADD213PS      Z1, Z15, Z12
-	VFMADD213PS      Z0, Z15, Z12
-	VPSLLD           $0x17, Z14, Z14
-	VMULPS           Z14, Z12, Z12
-	VMOVUPS          (CX)(R15*1), Z14
-	PREFETCHT1       (R11)(R15*1)
-	VMULPS.BCST      (DI)(R14*4), Z11, Z15
-	VFMADD213PS      Z15, Z12, Z14
-	VFMADD231PS.BCST (R8)(R14*4), Z14, Z10
-	VMOVUPS          Z14, (CX)(R15*1)
-	ADDQ             $0x40, R15
-	INCQ             R14
-	CMPQ             R14, R12
+	VMULPS           (R9)(BP*1), Z10, Z12
+	VMAXPS           Z12, Z9, Z12
+	VADDPS           Z8, Z12, Z13
+	VSUBPS           Z8, Z13, Z14
+	VSUBPS           Z14, Z12, Z14
+	VMOVUPS          Z7, Z12
+	VFMADD213PS      Z6, Z14, Z12
+	VFMADD213PS      Z4, Z14, Z12
+	VFMADD213PS      Z3, Z14, Z12
+	VFMADD213PS      Z2, Z14, Z12
+	VFMADD213PS      Z1, Z14, Z12
+	VFMADD213PS      Z0, Z14, Z12
+	VPSLLD           $0x17, Z13, Z13
+	VMULPS           Z13, Z12, Z12
+	VMOVUPS          (CX)(BP*1), Z13
+	PREFETCHT1       (R11)(BP*1)
+	VMULPS.BCST      (DI)(R15*4), Z11, Z14
+	VFMADD213PS      Z14, Z12, Z13
+	VFMADD231PS.BCST (R8)(R15*4), Z13, Z5
+	VMOVUPS          Z13, (CX)(BP*1)
+	ADDQ             $0x40, BP
+	INCQ             R15
+	CMPQ             R15, R12
 	JNE              n0
-	ADDQ             R15, CX
-	ADDQ             R15, R9
-	ADDQ             R15, R11
-	VMOVUPS          (R10)(R13*1), Z9
-	VFMADD231PS      (BX)(R13*1), Z9, Z10
-	VMOVUPS          (SI)(R13*1), Z9
-	VMOVUPS          constants<>+1216(SB), Z11
-	VMOVUPS          constants<>+1280(SB), Z12
-	VMAXPS           Z9, Z11, Z9
-	VMINPS           Z9, Z12, Z11
-	VPXORD           constants<>+1408(SB), Z11, Z11
-	VMOVUPS          constants<>+1024(SB), Z12
-	VMOVUPS          constants<>+1088(SB), Z16
-	VFMADD231PS      Z16, Z11, Z12
-	VSUBPS           constants<>+1024(SB), Z12, Z14
-	VMOVAPS          Z11, Z15
-	VFMSUB213PS      Z14, Z16, Z15
-	VFMADD231PS      constants<>+1152(SB), Z11, Z15
-	VMOVUPS          constants<>+384(SB), Z11
-	VFMADD213PS      constants<>+320(SB), Z15, Z11
-	VFMADD213PS      constants<>+256(SB), Z15, Z11
-	VFMADD213PS      constants<>+192(SB), Z15, Z11
-	VFMADD213PS      constants<>+128(SB), Z15, Z11
-	VFMADD213PS      constants<>+64(SB), Z15, Z11
-	VFMADD213PS      constants<>+0(SB), Z15, Z11
-	VPSLLD           $0x17, Z12, Z12
-	VMULPS           Z12, Z11, Z11
-	VADDPS           constants<>+0(SB), Z11, Z11
-	VDIVPS           Z11, Z9, Z9
-	VMULPS           Z9, Z10, Z10
-	VMOVUPS          Z10, (AX)(R13*1)
+	ADDQ             BP, CX
+	ADDQ             BP, R9
+	ADDQ             BP, R11
+	VMOVUPS          (R10)(R13*1), Z10
+	VFMADD231PS      (BX)(R13*1), Z10, Z5
+	VMULPS           (SI)(R13*1), Z5, Z5
+	VMOVUPS          Z5, (AX)(R13*1)
 	ADDQ             $0x40, R13
-	MOVQ             blocks+88(FP), R14
-	SHLQ             $0x06, R14
 	CMPQ             R13, R14
 	JNE              block
 	VZEROUPPER

@@ -188,13 +188,16 @@ func checkScan(t testing.TB, impl implementation, v values, blocks, dState int) 
 	copy(yWant, v.fill(y.in, 10)) // dt, overwritten by y
 	copy(hWant, v.fill(h.in, 1))
 	gap := float32(v.rng.ExpFloat64())
-	impl.scanStep(y.in, h.in, y.in, x, z, b, c, a, d, gap, h.in)
+	zGot := newGuarded(n, 1)
+	copy(zGot.in, z)
+	impl.scanStep(y.in, h.in, y.in, x, zGot.in, b, c, a, d, gap, h.in)
 	scanStepGeneric(yWant, hWant, yWant, x, z, b, c, a, d, gap, nil)
 	what := fmt.Sprintf("scan blocks=%d d_state=%d", blocks, dState)
 	requireSame(t, what+" state", h.in, hWant)
 	requireSame(t, what+" output", y.in, yWant)
-	y.checkEnds(t, what)
-	h.checkEnds(t, what)
+	for _, g := range []guarded{y, h, zGot} {
+		g.checkEnds(t, what)
+	}
 }
 
 func TestRMSNormGivesTheGenericBits(t *testing.T) {

@@ -19,6 +19,9 @@ func (v vec) scanStep() {
 		c: Load(Param("c"), GP64()), a: Load(Param("a"), GP64()), d: Load(Param("d"), GP64()),
 		next: Load(Param("next"), GP64()), dState: Load(Param("dState"), GP64()),
 	}
+	at, end := GP64(), Load(Param("blocks"), GP64()) // byte offsets within a row
+	SHLQ(U8(6), end)
+	s.prepare(at, end)
 	if v.lanes == 16 { // AVX-512 has the registers to keep them
 		for i := range s.poly {
 			s.poly[i] = v.load("exp" + string(rune('0'+i)))
@@ -30,7 +33,6 @@ func (v vec) scanStep() {
 	}
 	s.magic, s.least = v.load("magic"), v.load("exp2Min")
 
-	at := GP64() // byte offset of the channel block within a row
 	XORQ(at, at)
 	Label("block")
 	for part := range v.parts() {
@@ -38,9 +40,7 @@ func (v vec) scanStep() {
 	}
 	// h, a and next now stand at the following block.
 	ADDQ(U8(64), at)
-	blocks := Load(Param("blocks"), GP64())
-	SHLQ(U8(6), blocks)
-	CMPQ(at, blocks)
+	CMPQ(at, end)
 	JNE(LabelRef("block"))
 	VZEROUPPER()
 	RET()
@@ -54,21 +54,38 @@ type scan struct {
 	magic, least reg.VecVirtual
 }
 
-// part writes one vector of channels. h, a and next move on by one block in the
-// last part only.
-func (s scan) part(part int, at reg.GPVirtual) {
-	disp := 4 * s.lanes * part
-	row := func(base reg.Register) Mem { return Mem{Base: base, Index: at, Scale: 1, Disp: disp} }
-
-	in, delta, u, sum := s.reg(), s.reg(), s.reg(), s.reg()
-	VMOVUPS(row(s.dt), in)
-	soft := s.softplus(in)
-	gap, err := Param("gap").Resolve()
+// prepare writes the loop that turns dt into Δ and z into silu(z). In a loop of
+// their own these long chains of one block run beside those of the next.
+func (s scan) prepare(at, end reg.Register) {
+	param, err := Param("gap").Resolve()
 	if err != nil {
 		panic(err)
 	}
-	VBROADCASTSS(gap.Addr, delta)
-	VMULPS(delta, soft, delta) // Δ = softplus(dt) · gap
+	gap, in := s.reg(), s.reg()
+	VBROADCASTSS(param.Addr, gap)
+	XORQ(at, at)
+	Label("prepare")
+	delta := Mem{Base: s.dt, Index: at, Scale: 1}
+	VMOVUPS(delta, in)
+	soft := s.softplus(in)
+	VMULPS(gap, soft, soft) // Δ = softplus(dt) · gap
+	VMOVUPS(soft, delta)
+	gate := Mem{Base: s.z, Index: at, Scale: 1}
+	VMOVUPS(gate, in)
+	VMOVUPS(s.silu(in), gate)
+	ADDQ(U8(4*s.lanes), at)
+	CMPQ(at, end)
+	JNE(LabelRef("prepare"))
+}
+
+// part writes one vector of channels. h, a and next move on by one block in the
+// last part only.
+func (s scan) part(part int, at reg.Register) {
+	disp := 4 * s.lanes * part
+	row := func(base reg.Register) Mem { return Mem{Base: base, Index: at, Scale: 1, Disp: disp} }
+
+	delta, u, sum := s.reg(), s.reg(), s.reg()
+	VMOVUPS(row(s.dt), delta)
 	VMULPS(row(s.x), delta, u) // u = Δ · x
 	s.xor(sum, sum, sum)       // y = 0
 	n, off := GP64(), GP64()
@@ -99,9 +116,7 @@ func (s scan) part(part int, at reg.GPVirtual) {
 	skip := s.reg()
 	VMOVUPS(row(s.d), skip)
 	VFMADD231PS(row(s.x), skip, sum) // fma(D, x, y)
-	gate := s.reg()
-	VMOVUPS(row(s.z), gate)
-	VMULPS(s.silu(gate), sum, sum) // · silu(z)
+	VMULPS(row(s.z), sum, sum)       // · silu(z)
 	VMOVUPS(sum, row(s.y))
 }
 
