@@ -44,51 +44,54 @@ func plain(stream string, time int64, value float64) decoded {
 	return decoded{stream, time, map[string]float64{"": value}, " "}
 }
 
+var longestStream = strings.Repeat("s", MaxStreamBytes)
+
+// goodRecords are the forms that the input contract names.
+var goodRecords = []struct {
+	name, key, value string
+	want             decoded
+}{
+	{
+		"RFC 3339", "", `{"stream":"web-7/cpu","ts":"2026-11-23T10:28:00Z","value":0.93}`,
+		plain("web-7/cpu", recordTime, 0.93),
+	},
+	{
+		"milliseconds and fields, sorted", "",
+		`{"stream":"web-7","ts":1795429680123,"values":{"mem":0.41,"cpu":0.93,"Mem":1}}`,
+		decoded{"web-7", 1795429680123, map[string]float64{"cpu": 0.93, "mem": 0.41, "Mem": 1}, "Mem cpu mem "},
+	},
+	{"fraction and offset", "", `{"stream":"s","ts":"2026-11-23T11:28:00.2509+01:00","value":1}`, plain("s", recordTime+250, 1)},
+	{"lower case time", "", `{"stream":"s","ts":"2026-11-23t10:28:00z","value":1}`, plain("s", recordTime, 1)},
+	{"milliseconds in a string", "", `{"stream":"s","ts":"1795429680000","value":1}`, plain("s", recordTime, 1)},
+	{"milliseconds with exponent", "", `{"stream":"s","ts":1.79542968e12,"value":1}`, plain("s", recordTime, 1)},
+	{"before 1970", "", `{"stream":"s","ts":-1000,"value":1}`, plain("s", -1000, 1)},
+	{"no time", "", `{"stream":"s","value":1}`, plain("s", recordTime, 1)},
+	{"null time", "", `{"stream":"s","ts":null,"value":1}`, plain("s", recordTime, 1)},
+	{"first moment", "", `{"stream":"s","ts":"0001-01-01T00:00:00Z","value":1}`, plain("s", minTime, 1)},
+	{"last moment", "", `{"stream":"s","ts":"9999-12-31T23:59:59.999Z","value":1}`, plain("s", maxTime, 1)},
+	{"leap day", "", `{"stream":"s","ts":"2024-02-29T00:00:00Z","value":1}`, plain("s", 1709164800000, 1)},
+	{"stream from the key", "k/1", `{"value":1}`, plain("k/1", recordTime, 1)},
+	{"empty stream", "k", `{"stream":"","value":1}`, plain("k", recordTime, 1)},
+	{"null stream", "k", `{"stream":null,"value":1}`, plain("k", recordTime, 1)},
+	{"stream before key", "k", `{"stream":"s","value":1}`, plain("s", recordTime, 1)},
+	{"longest stream", "", `{"stream":"` + longestStream + `","value":1}`, plain(longestStream, recordTime, 1)},
+	{"escapes", "", `{"\u0073tream":"a\/b\"\u00e9\ud83d\ude00\n","value":1}`, plain("a/b\"é😀\n", recordTime, 1)},
+	{"numeric string", "", `{"stream":"s","value":"12.5"}`, plain("s", recordTime, 12.5)},
+	{"escaped numeric string", "", `{"stream":"s","value":"\u0031e2"}`, plain("s", recordTime, 100)},
+	{"minus zero", "", `{"stream":"s","value":-0.0}`, plain("s", recordTime, 0)},
+	{"underflow", "", `{"stream":"s","value":-1e-400}`, plain("s", recordTime, 0)},
+	{"null value beside values", "", `{"stream":"s","value":null,"values":{"a":1}}`, decoded{"s", recordTime, map[string]float64{"a": 1}, "a "}},
+	{"null values beside value", "", `{"stream":"s","values":null,"value":1}`, plain("s", recordTime, 1)},
+	{"a field is null", "", `{"stream":"s","values":{"b":"2","a":null}}`, decoded{"s", recordTime, map[string]float64{"b": 2}, "b "}},
+	{"unknown members", "", `{"x":[1,{"y":[]},"\u0000"],"stream":"s","x":{"value":3},"value":1,"z":1e999}`, plain("s", recordTime, 1)},
+	{"white space", "", " {\t\"stream\" : \"s\" ,\r\n \"values\" : { \"a\" : 1 , \"b\" : 2 } } \n", decoded{"s", recordTime, map[string]float64{"a": 1, "b": 2}, "a b "}},
+	{"deep", "", `{"stream":"s","value":1,"x":` + strings.Repeat("[", maxJSONDepth-1) + strings.Repeat("]", maxJSONDepth-1) + `}`, plain("s", recordTime, 1)},
+}
+
 func TestDecodeReadsWhatTheInputContractPromises(t *testing.T) {
-	long := strings.Repeat("s", MaxStreamBytes)
-	tests := []struct {
-		name, key, value string
-		want             decoded
-	}{
-		{
-			"RFC 3339", "", `{"stream":"web-7/cpu","ts":"2026-11-23T10:28:00Z","value":0.93}`,
-			plain("web-7/cpu", recordTime, 0.93),
-		},
-		{
-			"milliseconds and fields, sorted", "",
-			`{"stream":"web-7","ts":1795429680123,"values":{"mem":0.41,"cpu":0.93,"Mem":1}}`,
-			decoded{"web-7", 1795429680123, map[string]float64{"cpu": 0.93, "mem": 0.41, "Mem": 1}, "Mem cpu mem "},
-		},
-		{"fraction and offset", "", `{"stream":"s","ts":"2026-11-23T11:28:00.2509+01:00","value":1}`, plain("s", recordTime+250, 1)},
-		{"lower case time", "", `{"stream":"s","ts":"2026-11-23t10:28:00z","value":1}`, plain("s", recordTime, 1)},
-		{"milliseconds in a string", "", `{"stream":"s","ts":"1795429680000","value":1}`, plain("s", recordTime, 1)},
-		{"milliseconds with exponent", "", `{"stream":"s","ts":1.79542968e12,"value":1}`, plain("s", recordTime, 1)},
-		{"before 1970", "", `{"stream":"s","ts":-1000,"value":1}`, plain("s", -1000, 1)},
-		{"no time", "", `{"stream":"s","value":1}`, plain("s", recordTime, 1)},
-		{"null time", "", `{"stream":"s","ts":null,"value":1}`, plain("s", recordTime, 1)},
-		{"first moment", "", `{"stream":"s","ts":"0001-01-01T00:00:00Z","value":1}`, plain("s", minTime, 1)},
-		{"last moment", "", `{"stream":"s","ts":"9999-12-31T23:59:59.999Z","value":1}`, plain("s", maxTime, 1)},
-		{"leap day", "", `{"stream":"s","ts":"2024-02-29T00:00:00Z","value":1}`, plain("s", 1709164800000, 1)},
-		{"stream from the key", "k/1", `{"value":1}`, plain("k/1", recordTime, 1)},
-		{"empty stream", "k", `{"stream":"","value":1}`, plain("k", recordTime, 1)},
-		{"null stream", "k", `{"stream":null,"value":1}`, plain("k", recordTime, 1)},
-		{"stream before key", "k", `{"stream":"s","value":1}`, plain("s", recordTime, 1)},
-		{"longest stream", "", `{"stream":"` + long + `","value":1}`, plain(long, recordTime, 1)},
-		{"escapes", "", `{"\u0073tream":"a\/b\"\u00e9\ud83d\ude00\n","value":1}`, plain("a/b\"é😀\n", recordTime, 1)},
-		{"numeric string", "", `{"stream":"s","value":"12.5"}`, plain("s", recordTime, 12.5)},
-		{"escaped numeric string", "", `{"stream":"s","value":"\u0031e2"}`, plain("s", recordTime, 100)},
-		{"minus zero", "", `{"stream":"s","value":-0.0}`, plain("s", recordTime, 0)},
-		{"underflow", "", `{"stream":"s","value":-1e-400}`, plain("s", recordTime, 0)},
-		{"null value beside values", "", `{"stream":"s","value":null,"values":{"a":1}}`, decoded{"s", recordTime, map[string]float64{"a": 1}, "a "}},
-		{"null values beside value", "", `{"stream":"s","values":null,"value":1}`, plain("s", recordTime, 1)},
-		{"a field is null", "", `{"stream":"s","values":{"b":"2","a":null}}`, decoded{"s", recordTime, map[string]float64{"b": 2}, "b "}},
-		{"unknown members", "", `{"x":[1,{"y":[]},"\u0000"],"stream":"s","x":{"value":3},"value":1,"z":1e999}`, plain("s", recordTime, 1)},
-		{"white space", "", " {\t\"stream\" : \"s\" ,\r\n \"values\" : { \"a\" : 1 , \"b\" : 2 } } \n", decoded{"s", recordTime, map[string]float64{"a": 1, "b": 2}, "a b "}},
-		{"deep", "", `{"stream":"s","value":1,"x":` + strings.Repeat("[", maxJSONDepth-1) + strings.Repeat("]", maxJSONDepth-1) + `}`, plain("s", recordTime, 1)},
-	}
 	d := newTestDecoder(t)
 	ev := operator.Event{Offset: 7}
-	for _, test := range tests {
+	for _, test := range goodRecords {
 		if err := d.Decode(&ev, []byte(test.key), []byte(test.value), recordTime); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
