@@ -2,6 +2,7 @@ package lti
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -37,24 +38,15 @@ func checkGradient(t *testing.T, s *Diagonal, rule Rule, dt float64, h, x, gy []
 		}
 		return sum
 	}
-	slope := func(eps float64, move func(by float64)) float64 { // of fourth order
-		var at [4]float64
-		for i, by := range []float64{-2, -1, 1, 2} {
-			move(by * eps)
-			at[i] = loss()
-		}
-		move(0)
-		return (at[0] - 8*at[1] + 8*at[2] - at[3]) / (12 * eps)
-	}
 	along := func(eps float64, p *float64) float64 {
 		old := *p
-		return slope(eps, func(by float64) { *p = old + by })
+		return slope(loss, eps, func(by float64) { *p = old + by })
 	}
 	alongBoth := func(p *complex128) complex128 {
 		old := *p
 		return complex(
-			slope(1e-3, func(by float64) { *p = old + complex(by, 0) }),
-			slope(1e-3, func(by float64) { *p = old + complex(0, by) }))
+			slope(loss, 1e-3, func(by float64) { *p = old + complex(by, 0) }),
+			slope(loss, 1e-3, func(by float64) { *p = old + complex(0, by) }))
 	}
 
 	d := discretize(t, s, rule, dt)
@@ -82,6 +74,17 @@ func checkGradient(t *testing.T, s *Diagonal, rule Rule, dt float64, h, x, gy []
 	}
 }
 
+// slope is the central difference of fourth order of loss along move.
+func slope(loss func() float64, eps float64, move func(by float64)) float64 {
+	var at [4]float64
+	for i, by := range []float64{-2, -1, 1, 2} {
+		move(by * eps)
+		at[i] = loss()
+	}
+	move(0)
+	return (at[0] - 8*at[1] + 8*at[2] - at[3]) / (12 * eps)
+}
+
 // Gradient descent with these gradients finds a system again from its outputs.
 func TestBackwardTrains(t *testing.T) {
 	rng := newRand(12)
@@ -95,7 +98,7 @@ func TestBackwardTrains(t *testing.T) {
 	d.Recur(want, d.NewState(), x)
 
 	s := &Diagonal{
-		A: append([]complex128(nil), truth.A...), B: append([]complex128(nil), truth.B...),
+		A: slices.Clone(truth.A), B: slices.Clone(truth.B),
 		C: make([]complex128, 2), Pairs: true,
 	}
 	for i := range s.A {

@@ -1,6 +1,7 @@
 package lti
 
 import (
+	"slices"
 	"sync"
 
 	"gonum.org/v1/gonum/blas"
@@ -50,7 +51,7 @@ func (d *Discrete) NewState() *State {
 // mode λ is the block [[Re λ, −Im λ], [Im λ, Re λ]] on the diagonal.
 func (d *Discrete) Matrices() (a *mat.Dense, b, c []float64, skip float64) {
 	a = d.a.matrix()
-	return a, append([]float64(nil), d.b...), append([]float64(nil), d.c...), d.d
+	return a, slices.Clone(d.b), slices.Clone(d.c), d.d
 }
 
 // Step advances s by one event and returns the output. It takes the same time

@@ -1,6 +1,9 @@
 package lti
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A Memory is HiPPO-LegS at work: n numbers that hold a polynomial of degree n−1
 // fitted to everything pushed so far, each past moment weighing the same,
@@ -63,5 +66,5 @@ func (m *Memory) At(u float64) float64 {
 // Coefficients returns a copy of the state c (n), the coefficients of the past in
 // the orthonormal Legendre polynomials √(2i+1) P_i(2u − 1), u in [0, 1].
 func (m *Memory) Coefficients() []float64 {
-	return append([]float64(nil), m.c...)
+	return slices.Clone(m.c)
 }

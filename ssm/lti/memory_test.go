@@ -173,12 +173,13 @@ func (e ensemble) leaky(t testing.TB, n int) *mat.Dense {
 // float32 it is kept in: directions in state space below that are not used.
 func (e ensemble) readOut(d *Discrete) *mat.Dense {
 	_, cols := e.Dims()
-	states := mat.NewDense(d.Order(), cols, nil)
-	for j := range cols {
-		s := d.NewState()
-		d.Recur(make([]float64, pastLen), s, mat.Col(nil, j, e))
-		states.SetCol(j, s.H)
+	// The state after the past x is Σ Ā^j B̄ x_{last−j}.
+	reach, reversed := d.plan().reach, mat.NewDense(pastLen, cols, nil)
+	for k := range pastLen {
+		reversed.SetRow(pastLen-1-k, e.RawRowView(k))
 	}
+	var states mat.Dense
+	states.Mul(reach.Slice(0, d.Order(), 0, pastLen), reversed)
 	for i := range d.Order() { // every state on its own scale
 		row := states.RawRowView(i)
 		if norm := mat.Norm(mat.NewVecDense(cols, row), 2); norm > 0 {
@@ -188,7 +189,7 @@ func (e ensemble) readOut(d *Discrete) *mat.Dense {
 		}
 	}
 	var svd mat.SVD
-	svd.Factorize(states, mat.SVDThin)
+	svd.Factorize(&states, mat.SVDThin)
 	rank := svd.Rank(1e-7)
 	var v mat.Dense
 	svd.VTo(&v)

@@ -2,6 +2,7 @@ package lti
 
 import (
 	"math/bits"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -122,7 +123,7 @@ func (d *Discrete) Kernel(l int) []float64 {
 	p := d.plan()
 	k := make([]float64, l)
 	whole := p.powers[len(p.powers)-1].transpose()
-	c, next := append([]float64(nil), d.c...), make([]float64, d.Order())
+	c, next := slices.Clone(d.c), make([]float64, d.Order())
 	for at := 0; at < l; at += chunk {
 		p.kernel(k[at:min(at+chunk, l)], c)
 		whole.mulVec(next, c)

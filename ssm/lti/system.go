@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 )
@@ -41,7 +42,7 @@ func (s *System) Discretize(rule Rule, dt float64) (*Discrete, error) {
 	if err != nil {
 		return nil, fmt.Errorf("discretize order %d by %v with step %v: %w", n, rule, dt, err)
 	}
-	return newDiscrete(transition{dense: a}, b, append([]float64(nil), s.C...), s.D), nil
+	return newDiscrete(transition{dense: a}, b, slices.Clone(s.C), s.D), nil
 }
 
 // order checks the shapes and returns n.
