@@ -43,11 +43,11 @@ stop_pidfile() {
   local pid
   [ -f "$1" ] || return 0
   pid=$(<"$1")
-  kill "$pid" 2>/dev/null
+  rm -f "$1"
+  kill "$pid" 2>/dev/null || return 0
   for _ in {1..100}; do
-    kill -0 "$pid" 2>/dev/null || break
+    kill -0 "$pid" 2>/dev/null || return 0
     sleep 0.1
   done
-  kill -9 "$pid" 2>/dev/null
-  rm -f "$1"
+  kill -9 "$pid" 2>/dev/null || true
 }
