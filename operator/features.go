@@ -20,8 +20,7 @@ func (n *normalizer) features(dst []float32, gapRatio float64) {
 	_ = dst[:nFeatures]
 	unit := n.unit()
 	away := func(level float64) float64 { return asinhRatio(level-n.last, unit, featureBound) }
-	spread := max(n.scale, 1e-14*math.Abs(n.centre), 1e-300)
-	moved := float64(unit * (1 - n.repeat)) // mean absolute change, repeats counted
+	spread := max(n.scale, resolution*math.Abs(n.centre), minSize)
 	for i, f := range [nFeatures]float64{
 		asinhRatio(n.last-n.centre, spread, featureBound),
 		asinhRatio(n.change, unit, featureBound),
@@ -29,7 +28,7 @@ func (n *normalizer) features(dst []float32, gapRatio float64) {
 		away(n.mid),
 		away(n.fast),
 		logRatio(unit, spread),
-		logRatio(n.fastErr, moved),
+		min(max(n.logFast-n.logStep, -featureBound), featureBound),
 		float64(4*n.repeat) - 2,
 		2 * indicator(n.change == 0 && n.n > 1),
 		fmath.Log(min(max(gapRatio, minGapRatio), maxGapRatio)),
@@ -40,9 +39,9 @@ func (n *normalizer) features(dst []float32, gapRatio float64) {
 	}
 }
 
-// logRatio is ln(a/b), within ±featureBound, for a and b at or above 0.
+// logRatio is ln(a/b), within ±featureBound, for a and b above 0.
 func logRatio(a, b float64) float64 {
-	ratio := min(max(max(a, 1e-300)/max(b, 1e-300), 1e-4), 1e4)
+	ratio := min(max(a/b, 1e-4), 1e4)
 	return min(max(fmath.Log(ratio), -featureBound), featureBound)
 }
 

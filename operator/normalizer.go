@@ -14,6 +14,8 @@ const normalizerSize = 12 * 8
 const (
 	// slowRate is the least learning rate of the long memory: a half-life of 1000 events.
 	slowRate = math.Ln2 / 1000
+	// stepRate is the least learning rate of the typical change: a half-life of 200 changes.
+	stepRate = math.Ln2 / 200
 	// gapRate is the least learning rate of the typical gap: a half-life of 100 events.
 	gapRate = math.Ln2 / 100
 	// fastRate and midRate are the rates of the two short moving averages.
@@ -22,6 +24,10 @@ const (
 	// with its logarithm, so that one outlier cannot ruin a scale, yet a stream
 	// that moves nine orders of magnitude is followed within a thousand events.
 	softClip = 10
+	// resolution is the share of a value below which a change is rounding.
+	resolution = 1e-15
+	// minSize is the least size whose logarithm is taken.
+	minSize = 1e-300
 	// limit keeps differences of two values, and sums of two, finite.
 	limit = math.MaxFloat64 / 4
 	// minGap is the least gap in seconds: events of one millisecond are not simultaneous.
@@ -42,11 +48,11 @@ type normalizer struct {
 	change  float64 // the last value minus the one before
 	centre  float64 // long-run mean of soft-clipped deviations
 	scale   float64 // long-run mean absolute deviation from centre
-	step    float64 // long-run mean size of a change, repeats left out
+	logStep float64 // mean logarithm of a change's size, repeats left out
 	repeat  float64 // long-run share of exact repeats, 0 … 1
 	fast    float64 // mean of about the last 4 values
 	mid     float64 // mean of about the last 32 values
-	fastErr float64 // long-run mean of |value − fast| before the value is learnt
+	logFast float64 // mean logarithm of |value − fast| where the value changed
 	logGap  float64 // robust mean of the gaps' natural logarithm, gaps in seconds
 }
 
@@ -60,8 +66,7 @@ func (n *normalizer) observe(x, gapSeconds float64) {
 	}
 	rate := max(1/float64(n.n+1), slowRate)
 	n.observeGap(gapSeconds)
-	n.observeChange(x-n.last, rate)
-	n.fastErr = towards(n.fastErr, clipped(math.Abs(x-n.fast), n.fastErr), rate)
+	n.observeChange(x, rate)
 	n.fast = towards(n.fast, x, max(1/float64(n.n+1), fastRate))
 	n.mid = towards(n.mid, x, max(1/float64(n.n+1), midRate))
 	deviation := x - n.centre
@@ -72,21 +77,22 @@ func (n *normalizer) observe(x, gapSeconds float64) {
 	n.n++
 }
 
-// observeChange learns one difference of consecutive values.
-func (n *normalizer) observeChange(change, rate float64) {
-	n.change = change
-	if change == 0 {
-		n.repeat = towards(n.repeat, 1, max(1/float64(n.n), slowRate))
+// observeChange learns the difference from the value before. The typical change
+// is a geometric mean: what rare large changes do to an arithmetic one would hide
+// the many small ones.
+func (n *normalizer) observeChange(x, rate float64) {
+	n.change = x - n.last
+	size := math.Abs(n.change)
+	if size <= resolution*math.Abs(n.last) {
+		n.change = 0
+		n.repeat = towards(n.repeat, 1, max(1/float64(n.n), rate))
 		return
 	}
-	n.repeat = towards(n.repeat, 0, max(1/float64(n.n), slowRate))
-	size := math.Abs(change)
+	n.repeat = towards(n.repeat, 0, max(1/float64(n.n), rate))
 	n.changes++
-	if n.changes == 1 {
-		n.step = size
-		return
-	}
-	n.step = towards(n.step, clipped(size, n.step), max(1/float64(n.changes), slowRate))
+	share := max(1/float64(n.changes), stepRate)
+	n.logStep = towards(n.logStep, fmath.Log(max(size, minSize)), share)
+	n.logFast = towards(n.logFast, fmath.Log(max(math.Abs(x-n.fast), size/64, minSize)), share)
 }
 
 // observeGap learns one gap. A gap far from the typical one moves it only a little.
@@ -116,8 +122,7 @@ func (n *normalizer) gapRatio(seconds float64) float64 {
 // seen, the smaller the change that counts as one.
 func (n *normalizer) unit() float64 {
 	if n.changes > 0 {
-		// A change below the float64 resolution of the value is rounding.
-		return max(n.step, 1e-14*math.Abs(n.last), 1e-300)
+		return max(fmath.Exp(n.logStep), resolution*math.Abs(n.last), minSize)
 	}
 	return max(math.Abs(n.last), 1e-6) / (10 * float64(n.n+1))
 }
@@ -168,8 +173,8 @@ func (n *normalizer) decode(b []byte) error {
 			return fmt.Errorf("normalizer holds %v", *f)
 		}
 	}
-	if d.scale < 0 || d.step < 0 || d.fastErr < 0 || d.repeat < 0 || d.repeat > 1 {
-		return fmt.Errorf("normalizer with a scale below 0 or a share outside 0 … 1")
+	if d.scale < 0 || d.repeat < 0 || d.repeat > 1 || math.Abs(d.logStep) > 710 || math.Abs(d.logFast) > 710 {
+		return fmt.Errorf("normalizer with a scale, share or logarithm out of range")
 	}
 	*n = d
 	return nil
@@ -178,8 +183,8 @@ func (n *normalizer) decode(b []byte) error {
 // floats lists the float64 fields in their encoded order.
 func (n *normalizer) floats() [10]*float64 {
 	return [10]*float64{
-		&n.last, &n.change, &n.centre, &n.scale, &n.step,
-		&n.repeat, &n.fast, &n.mid, &n.fastErr, &n.logGap,
+		&n.last, &n.change, &n.centre, &n.scale, &n.logStep,
+		&n.repeat, &n.fast, &n.mid, &n.logFast, &n.logGap,
 	}
 }
 
