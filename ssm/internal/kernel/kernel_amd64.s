@@ -116,263 +116,391 @@ DATA constants<>+432(SB)/4, $0x3920e99a
 DATA constants<>+436(SB)/4, $0x3920e99a
 DATA constants<>+440(SB)/4, $0x3920e99a
 DATA constants<>+444(SB)/4, $0x3920e99a
-DATA constants<>+448(SB)/4, $0xbeffffdf
-DATA constants<>+452(SB)/4, $0xbeffffdf
-DATA constants<>+456(SB)/4, $0xbeffffdf
-DATA constants<>+460(SB)/4, $0xbeffffdf
-DATA constants<>+464(SB)/4, $0xbeffffdf
-DATA constants<>+468(SB)/4, $0xbeffffdf
-DATA constants<>+472(SB)/4, $0xbeffffdf
-DATA constants<>+476(SB)/4, $0xbeffffdf
-DATA constants<>+480(SB)/4, $0xbeffffdf
-DATA constants<>+484(SB)/4, $0xbeffffdf
-DATA constants<>+488(SB)/4, $0xbeffffdf
-DATA constants<>+492(SB)/4, $0xbeffffdf
-DATA constants<>+496(SB)/4, $0xbeffffdf
-DATA constants<>+500(SB)/4, $0xbeffffdf
-DATA constants<>+504(SB)/4, $0xbeffffdf
-DATA constants<>+508(SB)/4, $0xbeffffdf
-DATA constants<>+512(SB)/4, $0x3eaaa640
-DATA constants<>+516(SB)/4, $0x3eaaa640
-DATA constants<>+520(SB)/4, $0x3eaaa640
-DATA constants<>+524(SB)/4, $0x3eaaa640
-DATA constants<>+528(SB)/4, $0x3eaaa640
-DATA constants<>+532(SB)/4, $0x3eaaa640
-DATA constants<>+536(SB)/4, $0x3eaaa640
-DATA constants<>+540(SB)/4, $0x3eaaa640
-DATA constants<>+544(SB)/4, $0x3eaaa640
-DATA constants<>+548(SB)/4, $0x3eaaa640
-DATA constants<>+552(SB)/4, $0x3eaaa640
-DATA constants<>+556(SB)/4, $0x3eaaa640
-DATA constants<>+560(SB)/4, $0x3eaaa640
-DATA constants<>+564(SB)/4, $0x3eaaa640
-DATA constants<>+568(SB)/4, $0x3eaaa640
-DATA constants<>+572(SB)/4, $0x3eaaa640
-DATA constants<>+576(SB)/4, $0xbe7f87c4
-DATA constants<>+580(SB)/4, $0xbe7f87c4
-DATA constants<>+584(SB)/4, $0xbe7f87c4
-DATA constants<>+588(SB)/4, $0xbe7f87c4
-DATA constants<>+592(SB)/4, $0xbe7f87c4
-DATA constants<>+596(SB)/4, $0xbe7f87c4
-DATA constants<>+600(SB)/4, $0xbe7f87c4
-DATA constants<>+604(SB)/4, $0xbe7f87c4
-DATA constants<>+608(SB)/4, $0xbe7f87c4
-DATA constants<>+612(SB)/4, $0xbe7f87c4
-DATA constants<>+616(SB)/4, $0xbe7f87c4
-DATA constants<>+620(SB)/4, $0xbe7f87c4
-DATA constants<>+624(SB)/4, $0xbe7f87c4
-DATA constants<>+628(SB)/4, $0xbe7f87c4
-DATA constants<>+632(SB)/4, $0xbe7f87c4
-DATA constants<>+636(SB)/4, $0xbe7f87c4
-DATA constants<>+640(SB)/4, $0x3e497b4b
-DATA constants<>+644(SB)/4, $0x3e497b4b
-DATA constants<>+648(SB)/4, $0x3e497b4b
-DATA constants<>+652(SB)/4, $0x3e497b4b
-DATA constants<>+656(SB)/4, $0x3e497b4b
-DATA constants<>+660(SB)/4, $0x3e497b4b
-DATA constants<>+664(SB)/4, $0x3e497b4b
-DATA constants<>+668(SB)/4, $0x3e497b4b
-DATA constants<>+672(SB)/4, $0x3e497b4b
-DATA constants<>+676(SB)/4, $0x3e497b4b
-DATA constants<>+680(SB)/4, $0x3e497b4b
-DATA constants<>+684(SB)/4, $0x3e497b4b
-DATA constants<>+688(SB)/4, $0x3e497b4b
-DATA constants<>+692(SB)/4, $0x3e497b4b
-DATA constants<>+696(SB)/4, $0x3e497b4b
-DATA constants<>+700(SB)/4, $0x3e497b4b
-DATA constants<>+704(SB)/4, $0xbe1cbab1
-DATA constants<>+708(SB)/4, $0xbe1cbab1
-DATA constants<>+712(SB)/4, $0xbe1cbab1
-DATA constants<>+716(SB)/4, $0xbe1cbab1
-DATA constants<>+720(SB)/4, $0xbe1cbab1
-DATA constants<>+724(SB)/4, $0xbe1cbab1
-DATA constants<>+728(SB)/4, $0xbe1cbab1
-DATA constants<>+732(SB)/4, $0xbe1cbab1
-DATA constants<>+736(SB)/4, $0xbe1cbab1
-DATA constants<>+740(SB)/4, $0xbe1cbab1
-DATA constants<>+744(SB)/4, $0xbe1cbab1
-DATA constants<>+748(SB)/4, $0xbe1cbab1
-DATA constants<>+752(SB)/4, $0xbe1cbab1
-DATA constants<>+756(SB)/4, $0xbe1cbab1
-DATA constants<>+760(SB)/4, $0xbe1cbab1
-DATA constants<>+764(SB)/4, $0xbe1cbab1
-DATA constants<>+768(SB)/4, $0x3dd929b0
-DATA constants<>+772(SB)/4, $0x3dd929b0
-DATA constants<>+776(SB)/4, $0x3dd929b0
-DATA constants<>+780(SB)/4, $0x3dd929b0
-DATA constants<>+784(SB)/4, $0x3dd929b0
-DATA constants<>+788(SB)/4, $0x3dd929b0
-DATA constants<>+792(SB)/4, $0x3dd929b0
-DATA constants<>+796(SB)/4, $0x3dd929b0
-DATA constants<>+800(SB)/4, $0x3dd929b0
-DATA constants<>+804(SB)/4, $0x3dd929b0
-DATA constants<>+808(SB)/4, $0x3dd929b0
-DATA constants<>+812(SB)/4, $0x3dd929b0
-DATA constants<>+816(SB)/4, $0x3dd929b0
-DATA constants<>+820(SB)/4, $0x3dd929b0
-DATA constants<>+824(SB)/4, $0x3dd929b0
-DATA constants<>+828(SB)/4, $0x3dd929b0
-DATA constants<>+832(SB)/4, $0xbd694e66
-DATA constants<>+836(SB)/4, $0xbd694e66
-DATA constants<>+840(SB)/4, $0xbd694e66
-DATA constants<>+844(SB)/4, $0xbd694e66
-DATA constants<>+848(SB)/4, $0xbd694e66
-DATA constants<>+852(SB)/4, $0xbd694e66
-DATA constants<>+856(SB)/4, $0xbd694e66
-DATA constants<>+860(SB)/4, $0xbd694e66
-DATA constants<>+864(SB)/4, $0xbd694e66
-DATA constants<>+868(SB)/4, $0xbd694e66
-DATA constants<>+872(SB)/4, $0xbd694e66
-DATA constants<>+876(SB)/4, $0xbd694e66
-DATA constants<>+880(SB)/4, $0xbd694e66
-DATA constants<>+884(SB)/4, $0xbd694e66
-DATA constants<>+888(SB)/4, $0xbd694e66
-DATA constants<>+892(SB)/4, $0xbd694e66
-DATA constants<>+896(SB)/4, $0x3ca29f87
-DATA constants<>+900(SB)/4, $0x3ca29f87
-DATA constants<>+904(SB)/4, $0x3ca29f87
-DATA constants<>+908(SB)/4, $0x3ca29f87
-DATA constants<>+912(SB)/4, $0x3ca29f87
-DATA constants<>+916(SB)/4, $0x3ca29f87
-DATA constants<>+920(SB)/4, $0x3ca29f87
-DATA constants<>+924(SB)/4, $0x3ca29f87
-DATA constants<>+928(SB)/4, $0x3ca29f87
-DATA constants<>+932(SB)/4, $0x3ca29f87
-DATA constants<>+936(SB)/4, $0x3ca29f87
-DATA constants<>+940(SB)/4, $0x3ca29f87
-DATA constants<>+944(SB)/4, $0x3ca29f87
-DATA constants<>+948(SB)/4, $0x3ca29f87
-DATA constants<>+952(SB)/4, $0x3ca29f87
-DATA constants<>+956(SB)/4, $0x3ca29f87
-DATA constants<>+960(SB)/4, $0xbb5499b3
-DATA constants<>+964(SB)/4, $0xbb5499b3
-DATA constants<>+968(SB)/4, $0xbb5499b3
-DATA constants<>+972(SB)/4, $0xbb5499b3
-DATA constants<>+976(SB)/4, $0xbb5499b3
-DATA constants<>+980(SB)/4, $0xbb5499b3
-DATA constants<>+984(SB)/4, $0xbb5499b3
-DATA constants<>+988(SB)/4, $0xbb5499b3
-DATA constants<>+992(SB)/4, $0xbb5499b3
-DATA constants<>+996(SB)/4, $0xbb5499b3
-DATA constants<>+1000(SB)/4, $0xbb5499b3
-DATA constants<>+1004(SB)/4, $0xbb5499b3
-DATA constants<>+1008(SB)/4, $0xbb5499b3
-DATA constants<>+1012(SB)/4, $0xbb5499b3
-DATA constants<>+1016(SB)/4, $0xbb5499b3
-DATA constants<>+1020(SB)/4, $0xbb5499b3
-DATA constants<>+1024(SB)/4, $0x4b40007f
-DATA constants<>+1028(SB)/4, $0x4b40007f
-DATA constants<>+1032(SB)/4, $0x4b40007f
-DATA constants<>+1036(SB)/4, $0x4b40007f
-DATA constants<>+1040(SB)/4, $0x4b40007f
-DATA constants<>+1044(SB)/4, $0x4b40007f
-DATA constants<>+1048(SB)/4, $0x4b40007f
-DATA constants<>+1052(SB)/4, $0x4b40007f
-DATA constants<>+1056(SB)/4, $0x4b40007f
-DATA constants<>+1060(SB)/4, $0x4b40007f
-DATA constants<>+1064(SB)/4, $0x4b40007f
-DATA constants<>+1068(SB)/4, $0x4b40007f
-DATA constants<>+1072(SB)/4, $0x4b40007f
-DATA constants<>+1076(SB)/4, $0x4b40007f
-DATA constants<>+1080(SB)/4, $0x4b40007f
-DATA constants<>+1084(SB)/4, $0x4b40007f
-DATA constants<>+1088(SB)/4, $0x3fb8aa3b
-DATA constants<>+1092(SB)/4, $0x3fb8aa3b
-DATA constants<>+1096(SB)/4, $0x3fb8aa3b
-DATA constants<>+1100(SB)/4, $0x3fb8aa3b
-DATA constants<>+1104(SB)/4, $0x3fb8aa3b
-DATA constants<>+1108(SB)/4, $0x3fb8aa3b
-DATA constants<>+1112(SB)/4, $0x3fb8aa3b
-DATA constants<>+1116(SB)/4, $0x3fb8aa3b
-DATA constants<>+1120(SB)/4, $0x3fb8aa3b
-DATA constants<>+1124(SB)/4, $0x3fb8aa3b
-DATA constants<>+1128(SB)/4, $0x3fb8aa3b
-DATA constants<>+1132(SB)/4, $0x3fb8aa3b
-DATA constants<>+1136(SB)/4, $0x3fb8aa3b
-DATA constants<>+1140(SB)/4, $0x3fb8aa3b
-DATA constants<>+1144(SB)/4, $0x3fb8aa3b
-DATA constants<>+1148(SB)/4, $0x3fb8aa3b
-DATA constants<>+1152(SB)/4, $0x32a57060
-DATA constants<>+1156(SB)/4, $0x32a57060
-DATA constants<>+1160(SB)/4, $0x32a57060
-DATA constants<>+1164(SB)/4, $0x32a57060
-DATA constants<>+1168(SB)/4, $0x32a57060
-DATA constants<>+1172(SB)/4, $0x32a57060
-DATA constants<>+1176(SB)/4, $0x32a57060
-DATA constants<>+1180(SB)/4, $0x32a57060
-DATA constants<>+1184(SB)/4, $0x32a57060
-DATA constants<>+1188(SB)/4, $0x32a57060
-DATA constants<>+1192(SB)/4, $0x32a57060
-DATA constants<>+1196(SB)/4, $0x32a57060
-DATA constants<>+1200(SB)/4, $0x32a57060
-DATA constants<>+1204(SB)/4, $0x32a57060
-DATA constants<>+1208(SB)/4, $0x32a57060
-DATA constants<>+1212(SB)/4, $0x32a57060
-DATA constants<>+1216(SB)/4, $0xc2ae0000
-DATA constants<>+1220(SB)/4, $0xc2ae0000
-DATA constants<>+1224(SB)/4, $0xc2ae0000
-DATA constants<>+1228(SB)/4, $0xc2ae0000
-DATA constants<>+1232(SB)/4, $0xc2ae0000
-DATA constants<>+1236(SB)/4, $0xc2ae0000
-DATA constants<>+1240(SB)/4, $0xc2ae0000
-DATA constants<>+1244(SB)/4, $0xc2ae0000
-DATA constants<>+1248(SB)/4, $0xc2ae0000
-DATA constants<>+1252(SB)/4, $0xc2ae0000
-DATA constants<>+1256(SB)/4, $0xc2ae0000
-DATA constants<>+1260(SB)/4, $0xc2ae0000
-DATA constants<>+1264(SB)/4, $0xc2ae0000
-DATA constants<>+1268(SB)/4, $0xc2ae0000
-DATA constants<>+1272(SB)/4, $0xc2ae0000
-DATA constants<>+1276(SB)/4, $0xc2ae0000
-DATA constants<>+1280(SB)/4, $0x42ae0000
-DATA constants<>+1284(SB)/4, $0x42ae0000
-DATA constants<>+1288(SB)/4, $0x42ae0000
-DATA constants<>+1292(SB)/4, $0x42ae0000
-DATA constants<>+1296(SB)/4, $0x42ae0000
-DATA constants<>+1300(SB)/4, $0x42ae0000
-DATA constants<>+1304(SB)/4, $0x42ae0000
-DATA constants<>+1308(SB)/4, $0x42ae0000
-DATA constants<>+1312(SB)/4, $0x42ae0000
-DATA constants<>+1316(SB)/4, $0x42ae0000
-DATA constants<>+1320(SB)/4, $0x42ae0000
-DATA constants<>+1324(SB)/4, $0x42ae0000
-DATA constants<>+1328(SB)/4, $0x42ae0000
-DATA constants<>+1332(SB)/4, $0x42ae0000
-DATA constants<>+1336(SB)/4, $0x42ae0000
-DATA constants<>+1340(SB)/4, $0x42ae0000
-DATA constants<>+1344(SB)/4, $0xc2fc0000
-DATA constants<>+1348(SB)/4, $0xc2fc0000
-DATA constants<>+1352(SB)/4, $0xc2fc0000
-DATA constants<>+1356(SB)/4, $0xc2fc0000
-DATA constants<>+1360(SB)/4, $0xc2fc0000
-DATA constants<>+1364(SB)/4, $0xc2fc0000
-DATA constants<>+1368(SB)/4, $0xc2fc0000
-DATA constants<>+1372(SB)/4, $0xc2fc0000
-DATA constants<>+1376(SB)/4, $0xc2fc0000
-DATA constants<>+1380(SB)/4, $0xc2fc0000
-DATA constants<>+1384(SB)/4, $0xc2fc0000
-DATA constants<>+1388(SB)/4, $0xc2fc0000
-DATA constants<>+1392(SB)/4, $0xc2fc0000
-DATA constants<>+1396(SB)/4, $0xc2fc0000
-DATA constants<>+1400(SB)/4, $0xc2fc0000
-DATA constants<>+1404(SB)/4, $0xc2fc0000
-DATA constants<>+1408(SB)/4, $0x80000000
-DATA constants<>+1412(SB)/4, $0x80000000
-DATA constants<>+1416(SB)/4, $0x80000000
-DATA constants<>+1420(SB)/4, $0x80000000
-DATA constants<>+1424(SB)/4, $0x80000000
-DATA constants<>+1428(SB)/4, $0x80000000
-DATA constants<>+1432(SB)/4, $0x80000000
-DATA constants<>+1436(SB)/4, $0x80000000
-DATA constants<>+1440(SB)/4, $0x80000000
-DATA constants<>+1444(SB)/4, $0x80000000
-DATA constants<>+1448(SB)/4, $0x80000000
-DATA constants<>+1452(SB)/4, $0x80000000
-DATA constants<>+1456(SB)/4, $0x80000000
-DATA constants<>+1460(SB)/4, $0x80000000
-DATA constants<>+1464(SB)/4, $0x80000000
-DATA constants<>+1468(SB)/4, $0x80000000
-GLOBL constants<>(SB), RODATA|NOPTR, $1472
+DATA constants<>+448(SB)/4, $0x3f800000
+DATA constants<>+452(SB)/4, $0x3f800000
+DATA constants<>+456(SB)/4, $0x3f800000
+DATA constants<>+460(SB)/4, $0x3f800000
+DATA constants<>+464(SB)/4, $0x3f800000
+DATA constants<>+468(SB)/4, $0x3f800000
+DATA constants<>+472(SB)/4, $0x3f800000
+DATA constants<>+476(SB)/4, $0x3f800000
+DATA constants<>+480(SB)/4, $0x3f800000
+DATA constants<>+484(SB)/4, $0x3f800000
+DATA constants<>+488(SB)/4, $0x3f800000
+DATA constants<>+492(SB)/4, $0x3f800000
+DATA constants<>+496(SB)/4, $0x3f800000
+DATA constants<>+500(SB)/4, $0x3f800000
+DATA constants<>+504(SB)/4, $0x3f800000
+DATA constants<>+508(SB)/4, $0x3f800000
+DATA constants<>+512(SB)/4, $0x3f800000
+DATA constants<>+516(SB)/4, $0x3f800000
+DATA constants<>+520(SB)/4, $0x3f800000
+DATA constants<>+524(SB)/4, $0x3f800000
+DATA constants<>+528(SB)/4, $0x3f800000
+DATA constants<>+532(SB)/4, $0x3f800000
+DATA constants<>+536(SB)/4, $0x3f800000
+DATA constants<>+540(SB)/4, $0x3f800000
+DATA constants<>+544(SB)/4, $0x3f800000
+DATA constants<>+548(SB)/4, $0x3f800000
+DATA constants<>+552(SB)/4, $0x3f800000
+DATA constants<>+556(SB)/4, $0x3f800000
+DATA constants<>+560(SB)/4, $0x3f800000
+DATA constants<>+564(SB)/4, $0x3f800000
+DATA constants<>+568(SB)/4, $0x3f800000
+DATA constants<>+572(SB)/4, $0x3f800000
+DATA constants<>+576(SB)/4, $0x3efffffd
+DATA constants<>+580(SB)/4, $0x3efffffd
+DATA constants<>+584(SB)/4, $0x3efffffd
+DATA constants<>+588(SB)/4, $0x3efffffd
+DATA constants<>+592(SB)/4, $0x3efffffd
+DATA constants<>+596(SB)/4, $0x3efffffd
+DATA constants<>+600(SB)/4, $0x3efffffd
+DATA constants<>+604(SB)/4, $0x3efffffd
+DATA constants<>+608(SB)/4, $0x3efffffd
+DATA constants<>+612(SB)/4, $0x3efffffd
+DATA constants<>+616(SB)/4, $0x3efffffd
+DATA constants<>+620(SB)/4, $0x3efffffd
+DATA constants<>+624(SB)/4, $0x3efffffd
+DATA constants<>+628(SB)/4, $0x3efffffd
+DATA constants<>+632(SB)/4, $0x3efffffd
+DATA constants<>+636(SB)/4, $0x3efffffd
+DATA constants<>+640(SB)/4, $0x3e2aaa05
+DATA constants<>+644(SB)/4, $0x3e2aaa05
+DATA constants<>+648(SB)/4, $0x3e2aaa05
+DATA constants<>+652(SB)/4, $0x3e2aaa05
+DATA constants<>+656(SB)/4, $0x3e2aaa05
+DATA constants<>+660(SB)/4, $0x3e2aaa05
+DATA constants<>+664(SB)/4, $0x3e2aaa05
+DATA constants<>+668(SB)/4, $0x3e2aaa05
+DATA constants<>+672(SB)/4, $0x3e2aaa05
+DATA constants<>+676(SB)/4, $0x3e2aaa05
+DATA constants<>+680(SB)/4, $0x3e2aaa05
+DATA constants<>+684(SB)/4, $0x3e2aaa05
+DATA constants<>+688(SB)/4, $0x3e2aaa05
+DATA constants<>+692(SB)/4, $0x3e2aaa05
+DATA constants<>+696(SB)/4, $0x3e2aaa05
+DATA constants<>+700(SB)/4, $0x3e2aaa05
+DATA constants<>+704(SB)/4, $0x3d2aac4d
+DATA constants<>+708(SB)/4, $0x3d2aac4d
+DATA constants<>+712(SB)/4, $0x3d2aac4d
+DATA constants<>+716(SB)/4, $0x3d2aac4d
+DATA constants<>+720(SB)/4, $0x3d2aac4d
+DATA constants<>+724(SB)/4, $0x3d2aac4d
+DATA constants<>+728(SB)/4, $0x3d2aac4d
+DATA constants<>+732(SB)/4, $0x3d2aac4d
+DATA constants<>+736(SB)/4, $0x3d2aac4d
+DATA constants<>+740(SB)/4, $0x3d2aac4d
+DATA constants<>+744(SB)/4, $0x3d2aac4d
+DATA constants<>+748(SB)/4, $0x3d2aac4d
+DATA constants<>+752(SB)/4, $0x3d2aac4d
+DATA constants<>+756(SB)/4, $0x3d2aac4d
+DATA constants<>+760(SB)/4, $0x3d2aac4d
+DATA constants<>+764(SB)/4, $0x3d2aac4d
+DATA constants<>+768(SB)/4, $0x3c093687
+DATA constants<>+772(SB)/4, $0x3c093687
+DATA constants<>+776(SB)/4, $0x3c093687
+DATA constants<>+780(SB)/4, $0x3c093687
+DATA constants<>+784(SB)/4, $0x3c093687
+DATA constants<>+788(SB)/4, $0x3c093687
+DATA constants<>+792(SB)/4, $0x3c093687
+DATA constants<>+796(SB)/4, $0x3c093687
+DATA constants<>+800(SB)/4, $0x3c093687
+DATA constants<>+804(SB)/4, $0x3c093687
+DATA constants<>+808(SB)/4, $0x3c093687
+DATA constants<>+812(SB)/4, $0x3c093687
+DATA constants<>+816(SB)/4, $0x3c093687
+DATA constants<>+820(SB)/4, $0x3c093687
+DATA constants<>+824(SB)/4, $0x3c093687
+DATA constants<>+828(SB)/4, $0x3c093687
+DATA constants<>+832(SB)/4, $0x3ab55cbf
+DATA constants<>+836(SB)/4, $0x3ab55cbf
+DATA constants<>+840(SB)/4, $0x3ab55cbf
+DATA constants<>+844(SB)/4, $0x3ab55cbf
+DATA constants<>+848(SB)/4, $0x3ab55cbf
+DATA constants<>+852(SB)/4, $0x3ab55cbf
+DATA constants<>+856(SB)/4, $0x3ab55cbf
+DATA constants<>+860(SB)/4, $0x3ab55cbf
+DATA constants<>+864(SB)/4, $0x3ab55cbf
+DATA constants<>+868(SB)/4, $0x3ab55cbf
+DATA constants<>+872(SB)/4, $0x3ab55cbf
+DATA constants<>+876(SB)/4, $0x3ab55cbf
+DATA constants<>+880(SB)/4, $0x3ab55cbf
+DATA constants<>+884(SB)/4, $0x3ab55cbf
+DATA constants<>+888(SB)/4, $0x3ab55cbf
+DATA constants<>+892(SB)/4, $0x3ab55cbf
+DATA constants<>+896(SB)/4, $0xbeffffdf
+DATA constants<>+900(SB)/4, $0xbeffffdf
+DATA constants<>+904(SB)/4, $0xbeffffdf
+DATA constants<>+908(SB)/4, $0xbeffffdf
+DATA constants<>+912(SB)/4, $0xbeffffdf
+DATA constants<>+916(SB)/4, $0xbeffffdf
+DATA constants<>+920(SB)/4, $0xbeffffdf
+DATA constants<>+924(SB)/4, $0xbeffffdf
+DATA constants<>+928(SB)/4, $0xbeffffdf
+DATA constants<>+932(SB)/4, $0xbeffffdf
+DATA constants<>+936(SB)/4, $0xbeffffdf
+DATA constants<>+940(SB)/4, $0xbeffffdf
+DATA constants<>+944(SB)/4, $0xbeffffdf
+DATA constants<>+948(SB)/4, $0xbeffffdf
+DATA constants<>+952(SB)/4, $0xbeffffdf
+DATA constants<>+956(SB)/4, $0xbeffffdf
+DATA constants<>+960(SB)/4, $0x3eaaa640
+DATA constants<>+964(SB)/4, $0x3eaaa640
+DATA constants<>+968(SB)/4, $0x3eaaa640
+DATA constants<>+972(SB)/4, $0x3eaaa640
+DATA constants<>+976(SB)/4, $0x3eaaa640
+DATA constants<>+980(SB)/4, $0x3eaaa640
+DATA constants<>+984(SB)/4, $0x3eaaa640
+DATA constants<>+988(SB)/4, $0x3eaaa640
+DATA constants<>+992(SB)/4, $0x3eaaa640
+DATA constants<>+996(SB)/4, $0x3eaaa640
+DATA constants<>+1000(SB)/4, $0x3eaaa640
+DATA constants<>+1004(SB)/4, $0x3eaaa640
+DATA constants<>+1008(SB)/4, $0x3eaaa640
+DATA constants<>+1012(SB)/4, $0x3eaaa640
+DATA constants<>+1016(SB)/4, $0x3eaaa640
+DATA constants<>+1020(SB)/4, $0x3eaaa640
+DATA constants<>+1024(SB)/4, $0xbe7f87c4
+DATA constants<>+1028(SB)/4, $0xbe7f87c4
+DATA constants<>+1032(SB)/4, $0xbe7f87c4
+DATA constants<>+1036(SB)/4, $0xbe7f87c4
+DATA constants<>+1040(SB)/4, $0xbe7f87c4
+DATA constants<>+1044(SB)/4, $0xbe7f87c4
+DATA constants<>+1048(SB)/4, $0xbe7f87c4
+DATA constants<>+1052(SB)/4, $0xbe7f87c4
+DATA constants<>+1056(SB)/4, $0xbe7f87c4
+DATA constants<>+1060(SB)/4, $0xbe7f87c4
+DATA constants<>+1064(SB)/4, $0xbe7f87c4
+DATA constants<>+1068(SB)/4, $0xbe7f87c4
+DATA constants<>+1072(SB)/4, $0xbe7f87c4
+DATA constants<>+1076(SB)/4, $0xbe7f87c4
+DATA constants<>+1080(SB)/4, $0xbe7f87c4
+DATA constants<>+1084(SB)/4, $0xbe7f87c4
+DATA constants<>+1088(SB)/4, $0x3e497b4b
+DATA constants<>+1092(SB)/4, $0x3e497b4b
+DATA constants<>+1096(SB)/4, $0x3e497b4b
+DATA constants<>+1100(SB)/4, $0x3e497b4b
+DATA constants<>+1104(SB)/4, $0x3e497b4b
+DATA constants<>+1108(SB)/4, $0x3e497b4b
+DATA constants<>+1112(SB)/4, $0x3e497b4b
+DATA constants<>+1116(SB)/4, $0x3e497b4b
+DATA constants<>+1120(SB)/4, $0x3e497b4b
+DATA constants<>+1124(SB)/4, $0x3e497b4b
+DATA constants<>+1128(SB)/4, $0x3e497b4b
+DATA constants<>+1132(SB)/4, $0x3e497b4b
+DATA constants<>+1136(SB)/4, $0x3e497b4b
+DATA constants<>+1140(SB)/4, $0x3e497b4b
+DATA constants<>+1144(SB)/4, $0x3e497b4b
+DATA constants<>+1148(SB)/4, $0x3e497b4b
+DATA constants<>+1152(SB)/4, $0xbe1cbab1
+DATA constants<>+1156(SB)/4, $0xbe1cbab1
+DATA constants<>+1160(SB)/4, $0xbe1cbab1
+DATA constants<>+1164(SB)/4, $0xbe1cbab1
+DATA constants<>+1168(SB)/4, $0xbe1cbab1
+DATA constants<>+1172(SB)/4, $0xbe1cbab1
+DATA constants<>+1176(SB)/4, $0xbe1cbab1
+DATA constants<>+1180(SB)/4, $0xbe1cbab1
+DATA constants<>+1184(SB)/4, $0xbe1cbab1
+DATA constants<>+1188(SB)/4, $0xbe1cbab1
+DATA constants<>+1192(SB)/4, $0xbe1cbab1
+DATA constants<>+1196(SB)/4, $0xbe1cbab1
+DATA constants<>+1200(SB)/4, $0xbe1cbab1
+DATA constants<>+1204(SB)/4, $0xbe1cbab1
+DATA constants<>+1208(SB)/4, $0xbe1cbab1
+DATA constants<>+1212(SB)/4, $0xbe1cbab1
+DATA constants<>+1216(SB)/4, $0x3dd929b0
+DATA constants<>+1220(SB)/4, $0x3dd929b0
+DATA constants<>+1224(SB)/4, $0x3dd929b0
+DATA constants<>+1228(SB)/4, $0x3dd929b0
+DATA constants<>+1232(SB)/4, $0x3dd929b0
+DATA constants<>+1236(SB)/4, $0x3dd929b0
+DATA constants<>+1240(SB)/4, $0x3dd929b0
+DATA constants<>+1244(SB)/4, $0x3dd929b0
+DATA constants<>+1248(SB)/4, $0x3dd929b0
+DATA constants<>+1252(SB)/4, $0x3dd929b0
+DATA constants<>+1256(SB)/4, $0x3dd929b0
+DATA constants<>+1260(SB)/4, $0x3dd929b0
+DATA constants<>+1264(SB)/4, $0x3dd929b0
+DATA constants<>+1268(SB)/4, $0x3dd929b0
+DATA constants<>+1272(SB)/4, $0x3dd929b0
+DATA constants<>+1276(SB)/4, $0x3dd929b0
+DATA constants<>+1280(SB)/4, $0xbd694e66
+DATA constants<>+1284(SB)/4, $0xbd694e66
+DATA constants<>+1288(SB)/4, $0xbd694e66
+DATA constants<>+1292(SB)/4, $0xbd694e66
+DATA constants<>+1296(SB)/4, $0xbd694e66
+DATA constants<>+1300(SB)/4, $0xbd694e66
+DATA constants<>+1304(SB)/4, $0xbd694e66
+DATA constants<>+1308(SB)/4, $0xbd694e66
+DATA constants<>+1312(SB)/4, $0xbd694e66
+DATA constants<>+1316(SB)/4, $0xbd694e66
+DATA constants<>+1320(SB)/4, $0xbd694e66
+DATA constants<>+1324(SB)/4, $0xbd694e66
+DATA constants<>+1328(SB)/4, $0xbd694e66
+DATA constants<>+1332(SB)/4, $0xbd694e66
+DATA constants<>+1336(SB)/4, $0xbd694e66
+DATA constants<>+1340(SB)/4, $0xbd694e66
+DATA constants<>+1344(SB)/4, $0x3ca29f87
+DATA constants<>+1348(SB)/4, $0x3ca29f87
+DATA constants<>+1352(SB)/4, $0x3ca29f87
+DATA constants<>+1356(SB)/4, $0x3ca29f87
+DATA constants<>+1360(SB)/4, $0x3ca29f87
+DATA constants<>+1364(SB)/4, $0x3ca29f87
+DATA constants<>+1368(SB)/4, $0x3ca29f87
+DATA constants<>+1372(SB)/4, $0x3ca29f87
+DATA constants<>+1376(SB)/4, $0x3ca29f87
+DATA constants<>+1380(SB)/4, $0x3ca29f87
+DATA constants<>+1384(SB)/4, $0x3ca29f87
+DATA constants<>+1388(SB)/4, $0x3ca29f87
+DATA constants<>+1392(SB)/4, $0x3ca29f87
+DATA constants<>+1396(SB)/4, $0x3ca29f87
+DATA constants<>+1400(SB)/4, $0x3ca29f87
+DATA constants<>+1404(SB)/4, $0x3ca29f87
+DATA constants<>+1408(SB)/4, $0xbb5499b3
+DATA constants<>+1412(SB)/4, $0xbb5499b3
+DATA constants<>+1416(SB)/4, $0xbb5499b3
+DATA constants<>+1420(SB)/4, $0xbb5499b3
+DATA constants<>+1424(SB)/4, $0xbb5499b3
+DATA constants<>+1428(SB)/4, $0xbb5499b3
+DATA constants<>+1432(SB)/4, $0xbb5499b3
+DATA constants<>+1436(SB)/4, $0xbb5499b3
+DATA constants<>+1440(SB)/4, $0xbb5499b3
+DATA constants<>+1444(SB)/4, $0xbb5499b3
+DATA constants<>+1448(SB)/4, $0xbb5499b3
+DATA constants<>+1452(SB)/4, $0xbb5499b3
+DATA constants<>+1456(SB)/4, $0xbb5499b3
+DATA constants<>+1460(SB)/4, $0xbb5499b3
+DATA constants<>+1464(SB)/4, $0xbb5499b3
+DATA constants<>+1468(SB)/4, $0xbb5499b3
+DATA constants<>+1472(SB)/4, $0x4b40007f
+DATA constants<>+1476(SB)/4, $0x4b40007f
+DATA constants<>+1480(SB)/4, $0x4b40007f
+DATA constants<>+1484(SB)/4, $0x4b40007f
+DATA constants<>+1488(SB)/4, $0x4b40007f
+DATA constants<>+1492(SB)/4, $0x4b40007f
+DATA constants<>+1496(SB)/4, $0x4b40007f
+DATA constants<>+1500(SB)/4, $0x4b40007f
+DATA constants<>+1504(SB)/4, $0x4b40007f
+DATA constants<>+1508(SB)/4, $0x4b40007f
+DATA constants<>+1512(SB)/4, $0x4b40007f
+DATA constants<>+1516(SB)/4, $0x4b40007f
+DATA constants<>+1520(SB)/4, $0x4b40007f
+DATA constants<>+1524(SB)/4, $0x4b40007f
+DATA constants<>+1528(SB)/4, $0x4b40007f
+DATA constants<>+1532(SB)/4, $0x4b40007f
+DATA constants<>+1536(SB)/4, $0x3fb8aa3b
+DATA constants<>+1540(SB)/4, $0x3fb8aa3b
+DATA constants<>+1544(SB)/4, $0x3fb8aa3b
+DATA constants<>+1548(SB)/4, $0x3fb8aa3b
+DATA constants<>+1552(SB)/4, $0x3fb8aa3b
+DATA constants<>+1556(SB)/4, $0x3fb8aa3b
+DATA constants<>+1560(SB)/4, $0x3fb8aa3b
+DATA constants<>+1564(SB)/4, $0x3fb8aa3b
+DATA constants<>+1568(SB)/4, $0x3fb8aa3b
+DATA constants<>+1572(SB)/4, $0x3fb8aa3b
+DATA constants<>+1576(SB)/4, $0x3fb8aa3b
+DATA constants<>+1580(SB)/4, $0x3fb8aa3b
+DATA constants<>+1584(SB)/4, $0x3fb8aa3b
+DATA constants<>+1588(SB)/4, $0x3fb8aa3b
+DATA constants<>+1592(SB)/4, $0x3fb8aa3b
+DATA constants<>+1596(SB)/4, $0x3fb8aa3b
+DATA constants<>+1600(SB)/4, $0x3f317218
+DATA constants<>+1604(SB)/4, $0x3f317218
+DATA constants<>+1608(SB)/4, $0x3f317218
+DATA constants<>+1612(SB)/4, $0x3f317218
+DATA constants<>+1616(SB)/4, $0x3f317218
+DATA constants<>+1620(SB)/4, $0x3f317218
+DATA constants<>+1624(SB)/4, $0x3f317218
+DATA constants<>+1628(SB)/4, $0x3f317218
+DATA constants<>+1632(SB)/4, $0x3f317218
+DATA constants<>+1636(SB)/4, $0x3f317218
+DATA constants<>+1640(SB)/4, $0x3f317218
+DATA constants<>+1644(SB)/4, $0x3f317218
+DATA constants<>+1648(SB)/4, $0x3f317218
+DATA constants<>+1652(SB)/4, $0x3f317218
+DATA constants<>+1656(SB)/4, $0x3f317218
+DATA constants<>+1660(SB)/4, $0x3f317218
+DATA constants<>+1664(SB)/4, $0xb102e308
+DATA constants<>+1668(SB)/4, $0xb102e308
+DATA constants<>+1672(SB)/4, $0xb102e308
+DATA constants<>+1676(SB)/4, $0xb102e308
+DATA constants<>+1680(SB)/4, $0xb102e308
+DATA constants<>+1684(SB)/4, $0xb102e308
+DATA constants<>+1688(SB)/4, $0xb102e308
+DATA constants<>+1692(SB)/4, $0xb102e308
+DATA constants<>+1696(SB)/4, $0xb102e308
+DATA constants<>+1700(SB)/4, $0xb102e308
+DATA constants<>+1704(SB)/4, $0xb102e308
+DATA constants<>+1708(SB)/4, $0xb102e308
+DATA constants<>+1712(SB)/4, $0xb102e308
+DATA constants<>+1716(SB)/4, $0xb102e308
+DATA constants<>+1720(SB)/4, $0xb102e308
+DATA constants<>+1724(SB)/4, $0xb102e308
+DATA constants<>+1728(SB)/4, $0xc2ae0000
+DATA constants<>+1732(SB)/4, $0xc2ae0000
+DATA constants<>+1736(SB)/4, $0xc2ae0000
+DATA constants<>+1740(SB)/4, $0xc2ae0000
+DATA constants<>+1744(SB)/4, $0xc2ae0000
+DATA constants<>+1748(SB)/4, $0xc2ae0000
+DATA constants<>+1752(SB)/4, $0xc2ae0000
+DATA constants<>+1756(SB)/4, $0xc2ae0000
+DATA constants<>+1760(SB)/4, $0xc2ae0000
+DATA constants<>+1764(SB)/4, $0xc2ae0000
+DATA constants<>+1768(SB)/4, $0xc2ae0000
+DATA constants<>+1772(SB)/4, $0xc2ae0000
+DATA constants<>+1776(SB)/4, $0xc2ae0000
+DATA constants<>+1780(SB)/4, $0xc2ae0000
+DATA constants<>+1784(SB)/4, $0xc2ae0000
+DATA constants<>+1788(SB)/4, $0xc2ae0000
+DATA constants<>+1792(SB)/4, $0x42ae0000
+DATA constants<>+1796(SB)/4, $0x42ae0000
+DATA constants<>+1800(SB)/4, $0x42ae0000
+DATA constants<>+1804(SB)/4, $0x42ae0000
+DATA constants<>+1808(SB)/4, $0x42ae0000
+DATA constants<>+1812(SB)/4, $0x42ae0000
+DATA constants<>+1816(SB)/4, $0x42ae0000
+DATA constants<>+1820(SB)/4, $0x42ae0000
+DATA constants<>+1824(SB)/4, $0x42ae0000
+DATA constants<>+1828(SB)/4, $0x42ae0000
+DATA constants<>+1832(SB)/4, $0x42ae0000
+DATA constants<>+1836(SB)/4, $0x42ae0000
+DATA constants<>+1840(SB)/4, $0x42ae0000
+DATA constants<>+1844(SB)/4, $0x42ae0000
+DATA constants<>+1848(SB)/4, $0x42ae0000
+DATA constants<>+1852(SB)/4, $0x42ae0000
+DATA constants<>+1856(SB)/4, $0xc2fc0000
+DATA constants<>+1860(SB)/4, $0xc2fc0000
+DATA constants<>+1864(SB)/4, $0xc2fc0000
+DATA constants<>+1868(SB)/4, $0xc2fc0000
+DATA constants<>+1872(SB)/4, $0xc2fc0000
+DATA constants<>+1876(SB)/4, $0xc2fc0000
+DATA constants<>+1880(SB)/4, $0xc2fc0000
+DATA constants<>+1884(SB)/4, $0xc2fc0000
+DATA constants<>+1888(SB)/4, $0xc2fc0000
+DATA constants<>+1892(SB)/4, $0xc2fc0000
+DATA constants<>+1896(SB)/4, $0xc2fc0000
+DATA constants<>+1900(SB)/4, $0xc2fc0000
+DATA constants<>+1904(SB)/4, $0xc2fc0000
+DATA constants<>+1908(SB)/4, $0xc2fc0000
+DATA constants<>+1912(SB)/4, $0xc2fc0000
+DATA constants<>+1916(SB)/4, $0xc2fc0000
+DATA constants<>+1920(SB)/4, $0x80000000
+DATA constants<>+1924(SB)/4, $0x80000000
+DATA constants<>+1928(SB)/4, $0x80000000
+DATA constants<>+1932(SB)/4, $0x80000000
+DATA constants<>+1936(SB)/4, $0x80000000
+DATA constants<>+1940(SB)/4, $0x80000000
+DATA constants<>+1944(SB)/4, $0x80000000
+DATA constants<>+1948(SB)/4, $0x80000000
+DATA constants<>+1952(SB)/4, $0x80000000
+DATA constants<>+1956(SB)/4, $0x80000000
+DATA constants<>+1960(SB)/4, $0x80000000
+DATA constants<>+1964(SB)/4, $0x80000000
+DATA constants<>+1968(SB)/4, $0x80000000
+DATA constants<>+1972(SB)/4, $0x80000000
+DATA constants<>+1976(SB)/4, $0x80000000
+DATA constants<>+1980(SB)/4, $0x80000000
+GLOBL constants<>(SB), RODATA|NOPTR, $1984
 
 // func convSiLUAVX2(dst *float32, x *float32, conv *float32, w *float32, bias *float32, next *float32, blocks int, taps int)
 // Requires: AVX, AVX2, FMA3, MMX+
@@ -410,36 +538,35 @@ last0:
 	VMOVUPS Y1, -64(DX)(R10*1)
 
 newest0:
-	VFMADD231PS (BX)(R10*1), Y1, Y0
-	VMOVUPS     constants<>+1216(SB), Y1
-	VMOVUPS     constants<>+1280(SB), Y2
-	VMAXPS      Y0, Y1, Y0
-	VMINPS      Y0, Y2, Y1
-	VPXOR       constants<>+1408(SB), Y1, Y1
-	VMOVUPS     constants<>+1024(SB), Y2
-	VMOVUPS     constants<>+1088(SB), Y5
-	VFMADD231PS Y5, Y1, Y2
-	VSUBPS      constants<>+1024(SB), Y2, Y3
-	VMOVAPS     Y1, Y4
-	VFMSUB213PS Y3, Y5, Y4
-	VFMADD231PS constants<>+1152(SB), Y1, Y4
-	VMOVUPS     constants<>+384(SB), Y1
-	VFMADD213PS constants<>+320(SB), Y4, Y1
-	VFMADD213PS constants<>+256(SB), Y4, Y1
-	VFMADD213PS constants<>+192(SB), Y4, Y1
-	VFMADD213PS constants<>+128(SB), Y4, Y1
-	VFMADD213PS constants<>+64(SB), Y4, Y1
-	VFMADD213PS constants<>+0(SB), Y4, Y1
-	VPSLLD      $0x17, Y2, Y2
-	VMULPS      Y2, Y1, Y1
-	VADDPS      constants<>+0(SB), Y1, Y1
-	VDIVPS      Y1, Y0, Y0
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     32(SI), Y0
-	VMOVUPS     32(CX), Y1
-	XORQ        R10, R10
-	TESTQ       R9, R9
-	JZ          newest1
+	VFMADD231PS  (BX)(R10*1), Y1, Y0
+	VMOVUPS      constants<>+1728(SB), Y1
+	VMOVUPS      constants<>+1792(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y1
+	VPXOR        constants<>+1920(SB), Y1, Y1
+	VMOVUPS      constants<>+1472(SB), Y2
+	VFMADD231PS  constants<>+1536(SB), Y1, Y2
+	VSUBPS       constants<>+1472(SB), Y2, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS constants<>+1600(SB), Y3, Y1
+	VFNMADD231PS constants<>+1664(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      constants<>+832(SB), Y3
+	VFMADD213PS  constants<>+768(SB), Y1, Y3
+	VFMADD213PS  constants<>+704(SB), Y1, Y3
+	VFMADD213PS  constants<>+640(SB), Y1, Y3
+	VFMADD213PS  constants<>+576(SB), Y1, Y3
+	VFMADD213PS  constants<>+512(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  constants<>+448(SB), Y2, Y3
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(SI), Y0
+	VMOVUPS      32(CX), Y1
+	XORQ         R10, R10
+	TESTQ        R9, R9
+	JZ           newest1
 
 tap1:
 	VMOVUPS     32(DX)(R10*1), Y2
@@ -455,40 +582,39 @@ last1:
 	VMOVUPS Y1, -32(DX)(R10*1)
 
 newest1:
-	VFMADD231PS 32(BX)(R10*1), Y1, Y0
-	VMOVUPS     constants<>+1216(SB), Y1
-	VMOVUPS     constants<>+1280(SB), Y2
-	VMAXPS      Y0, Y1, Y0
-	VMINPS      Y0, Y2, Y1
-	VPXOR       constants<>+1408(SB), Y1, Y1
-	VMOVUPS     constants<>+1024(SB), Y2
-	VMOVUPS     constants<>+1088(SB), Y5
-	VFMADD231PS Y5, Y1, Y2
-	VSUBPS      constants<>+1024(SB), Y2, Y3
-	VMOVAPS     Y1, Y4
-	VFMSUB213PS Y3, Y5, Y4
-	VFMADD231PS constants<>+1152(SB), Y1, Y4
-	VMOVUPS     constants<>+384(SB), Y1
-	VFMADD213PS constants<>+320(SB), Y4, Y1
-	VFMADD213PS constants<>+256(SB), Y4, Y1
-	VFMADD213PS constants<>+192(SB), Y4, Y1
-	VFMADD213PS constants<>+128(SB), Y4, Y1
-	VFMADD213PS constants<>+64(SB), Y4, Y1
-	VFMADD213PS constants<>+0(SB), Y4, Y1
-	VPSLLD      $0x17, Y2, Y2
-	VMULPS      Y2, Y1, Y1
-	VADDPS      constants<>+0(SB), Y1, Y1
-	VDIVPS      Y1, Y0, Y0
-	VMOVUPS     Y0, 32(AX)
-	ADDQ        R9, DX
-	ADDQ        R9, DI
-	ADDQ        R9, BX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, SI
-	DECQ        R8
-	JNZ         block
+	VFMADD231PS  32(BX)(R10*1), Y1, Y0
+	VMOVUPS      constants<>+1728(SB), Y1
+	VMOVUPS      constants<>+1792(SB), Y2
+	VMAXPS       Y0, Y1, Y0
+	VMINPS       Y0, Y2, Y1
+	VPXOR        constants<>+1920(SB), Y1, Y1
+	VMOVUPS      constants<>+1472(SB), Y2
+	VFMADD231PS  constants<>+1536(SB), Y1, Y2
+	VSUBPS       constants<>+1472(SB), Y2, Y3
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS constants<>+1600(SB), Y3, Y1
+	VFNMADD231PS constants<>+1664(SB), Y3, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      constants<>+832(SB), Y3
+	VFMADD213PS  constants<>+768(SB), Y1, Y3
+	VFMADD213PS  constants<>+704(SB), Y1, Y3
+	VFMADD213PS  constants<>+640(SB), Y1, Y3
+	VFMADD213PS  constants<>+576(SB), Y1, Y3
+	VFMADD213PS  constants<>+512(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  constants<>+448(SB), Y2, Y3
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         R9, DX
+	ADDQ         R9, DI
+	ADDQ         R9, BX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, SI
+	DECQ         R8
+	JNZ          block
 	VZEROUPPER
 	RET
 
@@ -512,73 +638,71 @@ TEXT ·scanStepAVX2(SB), NOSPLIT, $8-104
 	XORQ         R13, R13
 
 prepare:
-	VMOVUPS     (DX)(R13*1), Y1
-	VMOVUPS     constants<>+1216(SB), Y3
-	VPOR        constants<>+1408(SB), Y1, Y2
-	VMAXPS      Y2, Y3, Y2
-	VMOVUPS     constants<>+1024(SB), Y3
-	VMOVUPS     constants<>+1088(SB), Y6
-	VFMADD231PS Y6, Y2, Y3
-	VSUBPS      constants<>+1024(SB), Y3, Y4
-	VMOVAPS     Y2, Y5
-	VFMSUB213PS Y4, Y6, Y5
-	VFMADD231PS constants<>+1152(SB), Y2, Y5
-	VMOVUPS     constants<>+384(SB), Y2
-	VFMADD213PS constants<>+320(SB), Y5, Y2
-	VFMADD213PS constants<>+256(SB), Y5, Y2
-	VFMADD213PS constants<>+192(SB), Y5, Y2
-	VFMADD213PS constants<>+128(SB), Y5, Y2
-	VFMADD213PS constants<>+64(SB), Y5, Y2
-	VFMADD213PS constants<>+0(SB), Y5, Y2
-	VPSLLD      $0x17, Y3, Y3
-	VMULPS      Y3, Y2, Y2
-	VMOVUPS     constants<>+960(SB), Y3
-	VFMADD213PS constants<>+896(SB), Y2, Y3
-	VFMADD213PS constants<>+832(SB), Y2, Y3
-	VFMADD213PS constants<>+768(SB), Y2, Y3
-	VFMADD213PS constants<>+704(SB), Y2, Y3
-	VFMADD213PS constants<>+640(SB), Y2, Y3
-	VFMADD213PS constants<>+576(SB), Y2, Y3
-	VFMADD213PS constants<>+512(SB), Y2, Y3
-	VFMADD213PS constants<>+448(SB), Y2, Y3
-	VMULPS      Y2, Y2, Y4
-	VFMADD213PS Y2, Y4, Y3
-	VPXOR       Y2, Y2, Y2
-	VMAXPS      Y1, Y2, Y2
-	VADDPS      Y2, Y3, Y3
-	VMULPS      Y0, Y3, Y3
-	VMOVUPS     Y3, (DX)(R13*1)
-	VMOVUPS     (SI)(R13*1), Y1
-	VMOVUPS     constants<>+1216(SB), Y2
-	VMOVUPS     constants<>+1280(SB), Y3
-	VMAXPS      Y1, Y2, Y1
-	VMINPS      Y1, Y3, Y2
-	VPXOR       constants<>+1408(SB), Y2, Y2
-	VMOVUPS     constants<>+1024(SB), Y3
-	VMOVUPS     constants<>+1088(SB), Y6
-	VFMADD231PS Y6, Y2, Y3
-	VSUBPS      constants<>+1024(SB), Y3, Y4
-	VMOVAPS     Y2, Y5
-	VFMSUB213PS Y4, Y6, Y5
-	VFMADD231PS constants<>+1152(SB), Y2, Y5
-	VMOVUPS     constants<>+384(SB), Y2
-	VFMADD213PS constants<>+320(SB), Y5, Y2
-	VFMADD213PS constants<>+256(SB), Y5, Y2
-	VFMADD213PS constants<>+192(SB), Y5, Y2
-	VFMADD213PS constants<>+128(SB), Y5, Y2
-	VFMADD213PS constants<>+64(SB), Y5, Y2
-	VFMADD213PS constants<>+0(SB), Y5, Y2
-	VPSLLD      $0x17, Y3, Y3
-	VMULPS      Y3, Y2, Y2
-	VADDPS      constants<>+0(SB), Y2, Y2
-	VDIVPS      Y2, Y1, Y1
-	VMOVUPS     Y1, (SI)(R13*1)
-	ADDQ        $0x20, R13
-	CMPQ        R13, R14
-	JNE         prepare
-	VMOVUPS     constants<>+1024(SB), Y0
-	VMOVUPS     constants<>+1344(SB), Y1
-	XORQ        R13, R13
+	VMOVUPS      (DX)(R13*1), Y1
+	VMOVUPS      constants<>+1728(SB), Y3
+	VPOR         constants<>+1920(SB), Y1, Y2
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      constants<>+1472(SB), Y3
+	VFMADD231PS  constants<>+1536(SB), Y2, Y3
+	VSUBPS       constants<>+1472(SB), Y3, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS constants<>+1600(SB), Y4, Y2
+	VFNMADD231PS constants<>+1664(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      constants<>+832(SB), Y4
+	VFMADD213PS  constants<>+768(SB), Y2, Y4
+	VFMADD213PS  constants<>+704(SB), Y2, Y4
+	VFMADD213PS  constants<>+640(SB), Y2, Y4
+	VFMADD213PS  constants<>+576(SB), Y2, Y4
+	VFMADD213PS  constants<>+512(SB), Y2, Y4
+	VFMADD213PS  constants<>+448(SB), Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      constants<>+1408(SB), Y2
+	VFMADD213PS  constants<>+1344(SB), Y4, Y2
+	VFMADD213PS  constants<>+1280(SB), Y4, Y2
+	VFMADD213PS  constants<>+1216(SB), Y4, Y2
+	VFMADD213PS  constants<>+1152(SB), Y4, Y2
+	VFMADD213PS  constants<>+1088(SB), Y4, Y2
+	VFMADD213PS  constants<>+1024(SB), Y4, Y2
+	VFMADD213PS  constants<>+960(SB), Y4, Y2
+	VFMADD213PS  constants<>+896(SB), Y4, Y2
+	VPXOR        Y3, Y3, Y3
+	VMAXPS       Y1, Y3, Y3
+	VMULPS       Y4, Y4, Y1
+	VFMADD213PS  Y3, Y1, Y2
+	VADDPS       Y4, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (DX)(R13*1)
+	VMOVUPS      (SI)(R13*1), Y1
+	VMOVUPS      constants<>+1728(SB), Y2
+	VMOVUPS      constants<>+1792(SB), Y3
+	VMAXPS       Y1, Y2, Y1
+	VMINPS       Y1, Y3, Y2
+	VPXOR        constants<>+1920(SB), Y2, Y2
+	VMOVUPS      constants<>+1472(SB), Y3
+	VFMADD231PS  constants<>+1536(SB), Y2, Y3
+	VSUBPS       constants<>+1472(SB), Y3, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS constants<>+1600(SB), Y4, Y2
+	VFNMADD231PS constants<>+1664(SB), Y4, Y2
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      constants<>+832(SB), Y4
+	VFMADD213PS  constants<>+768(SB), Y2, Y4
+	VFMADD213PS  constants<>+704(SB), Y2, Y4
+	VFMADD213PS  constants<>+640(SB), Y2, Y4
+	VFMADD213PS  constants<>+576(SB), Y2, Y4
+	VFMADD213PS  constants<>+512(SB), Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  constants<>+448(SB), Y3, Y4
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y4, Y1, Y1
+	VMOVUPS      Y1, (SI)(R13*1)
+	ADDQ         $0x20, R13
+	CMPQ         R13, R14
+	JNE          prepare
+	VMOVUPS      constants<>+1472(SB), Y0
+	VMOVUPS      constants<>+1856(SB), Y1
+	XORQ         R13, R13
 
 block:
 	VMOVUPS (DX)(R13*1), Y2
@@ -696,7 +820,7 @@ square:
 	VDIVSS       X1, X0, X0
 	VADDSS       X2, X0, X0
 	VSQRTSS      X0, X0, X0
-	VMOVSS       constants<>+0(SB), X1
+	VMOVSS       constants<>+448(SB), X1
 	VDIVSS       X0, X1, X0
 	VBROADCASTSS X0, Y0
 	XORQ         SI, SI
@@ -750,40 +874,39 @@ last0:
 	VMOVUPS Z1, -64(DX)(R10*1)
 
 newest0:
-	VFMADD231PS (BX)(R10*1), Z1, Z0
-	VMOVUPS     constants<>+1216(SB), Z1
-	VMOVUPS     constants<>+1280(SB), Z2
-	VMAXPS      Z0, Z1, Z0
-	VMINPS      Z0, Z2, Z1
-	VPXORD      constants<>+1408(SB), Z1, Z1
-	VMOVUPS     constants<>+1024(SB), Z2
-	VMOVUPS     constants<>+1088(SB), Z5
-	VFMADD231PS Z5, Z1, Z2
-	VSUBPS      constants<>+1024(SB), Z2, Z3
-	VMOVAPS     Z1, Z4
-	VFMSUB213PS Z3, Z5, Z4
-	VFMADD231PS constants<>+1152(SB), Z1, Z4
-	VMOVUPS     constants<>+384(SB), Z1
-	VFMADD213PS constants<>+320(SB), Z4, Z1
-	VFMADD213PS constants<>+256(SB), Z4, Z1
-	VFMADD213PS constants<>+192(SB), Z4, Z1
-	VFMADD213PS constants<>+128(SB), Z4, Z1
-	VFMADD213PS constants<>+64(SB), Z4, Z1
-	VFMADD213PS constants<>+0(SB), Z4, Z1
-	VPSLLD      $0x17, Z2, Z2
-	VMULPS      Z2, Z1, Z1
-	VADDPS      constants<>+0(SB), Z1, Z1
-	VDIVPS      Z1, Z0, Z0
-	VMOVUPS     Z0, (AX)
-	ADDQ        R9, DX
-	ADDQ        R9, DI
-	ADDQ        R9, BX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, SI
-	DECQ        R8
-	JNZ         block
+	VFMADD231PS  (BX)(R10*1), Z1, Z0
+	VMOVUPS      constants<>+1728(SB), Z1
+	VMOVUPS      constants<>+1792(SB), Z2
+	VMAXPS       Z0, Z1, Z0
+	VMINPS       Z0, Z2, Z1
+	VPXORD       constants<>+1920(SB), Z1, Z1
+	VMOVUPS      constants<>+1472(SB), Z2
+	VFMADD231PS  constants<>+1536(SB), Z1, Z2
+	VSUBPS       constants<>+1472(SB), Z2, Z3
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS constants<>+1600(SB), Z3, Z1
+	VFNMADD231PS constants<>+1664(SB), Z3, Z1
+	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      constants<>+832(SB), Z3
+	VFMADD213PS  constants<>+768(SB), Z1, Z3
+	VFMADD213PS  constants<>+704(SB), Z1, Z3
+	VFMADD213PS  constants<>+640(SB), Z1, Z3
+	VFMADD213PS  constants<>+576(SB), Z1, Z3
+	VFMADD213PS  constants<>+512(SB), Z1, Z3
+	VMULPS       Z1, Z3, Z3
+	VFMADD213PS  constants<>+448(SB), Z2, Z3
+	VADDPS       Z2, Z3, Z3
+	VDIVPS       Z3, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         R9, DX
+	ADDQ         R9, DI
+	ADDQ         R9, BX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, SI
+	DECQ         R8
+	JNZ          block
 	VZEROUPPER
 	RET
 
@@ -807,80 +930,78 @@ TEXT ·scanStepAVX512(SB), NOSPLIT, $8-104
 	XORQ         R13, R13
 
 prepare:
-	VMOVUPS     (DX)(R13*1), Z1
-	VMOVUPS     constants<>+1216(SB), Z3
-	VPORD       constants<>+1408(SB), Z1, Z2
-	VMAXPS      Z2, Z3, Z2
-	VMOVUPS     constants<>+1024(SB), Z3
-	VMOVUPS     constants<>+1088(SB), Z8
-	VFMADD231PS Z8, Z2, Z3
-	VSUBPS      constants<>+1024(SB), Z3, Z6
-	VMOVAPS     Z2, Z7
-	VFMSUB213PS Z6, Z8, Z7
-	VFMADD231PS constants<>+1152(SB), Z2, Z7
-	VMOVUPS     constants<>+384(SB), Z2
-	VFMADD213PS constants<>+320(SB), Z7, Z2
-	VFMADD213PS constants<>+256(SB), Z7, Z2
-	VFMADD213PS constants<>+192(SB), Z7, Z2
-	VFMADD213PS constants<>+128(SB), Z7, Z2
-	VFMADD213PS constants<>+64(SB), Z7, Z2
-	VFMADD213PS constants<>+0(SB), Z7, Z2
-	VPSLLD      $0x17, Z3, Z3
-	VMULPS      Z3, Z2, Z2
-	VMOVUPS     constants<>+960(SB), Z3
-	VFMADD213PS constants<>+896(SB), Z2, Z3
-	VFMADD213PS constants<>+832(SB), Z2, Z3
-	VFMADD213PS constants<>+768(SB), Z2, Z3
-	VFMADD213PS constants<>+704(SB), Z2, Z3
-	VFMADD213PS constants<>+640(SB), Z2, Z3
-	VFMADD213PS constants<>+576(SB), Z2, Z3
-	VFMADD213PS constants<>+512(SB), Z2, Z3
-	VFMADD213PS constants<>+448(SB), Z2, Z3
-	VMULPS      Z2, Z2, Z6
-	VFMADD213PS Z2, Z6, Z3
-	VPXORD      Z4, Z4, Z4
-	VMAXPS      Z1, Z4, Z4
-	VADDPS      Z4, Z3, Z3
-	VMULPS      Z0, Z3, Z3
-	VMOVUPS     Z3, (DX)(R13*1)
-	VMOVUPS     (SI)(R13*1), Z1
-	VMOVUPS     constants<>+1216(SB), Z2
-	VMOVUPS     constants<>+1280(SB), Z3
-	VMAXPS      Z1, Z2, Z1
-	VMINPS      Z1, Z3, Z2
-	VPXORD      constants<>+1408(SB), Z2, Z2
-	VMOVUPS     constants<>+1024(SB), Z3
-	VMOVUPS     constants<>+1088(SB), Z8
-	VFMADD231PS Z8, Z2, Z3
-	VSUBPS      constants<>+1024(SB), Z3, Z6
-	VMOVAPS     Z2, Z7
-	VFMSUB213PS Z6, Z8, Z7
-	VFMADD231PS constants<>+1152(SB), Z2, Z7
-	VMOVUPS     constants<>+384(SB), Z2
-	VFMADD213PS constants<>+320(SB), Z7, Z2
-	VFMADD213PS constants<>+256(SB), Z7, Z2
-	VFMADD213PS constants<>+192(SB), Z7, Z2
-	VFMADD213PS constants<>+128(SB), Z7, Z2
-	VFMADD213PS constants<>+64(SB), Z7, Z2
-	VFMADD213PS constants<>+0(SB), Z7, Z2
-	VPSLLD      $0x17, Z3, Z3
-	VMULPS      Z3, Z2, Z2
-	VADDPS      constants<>+0(SB), Z2, Z2
-	VDIVPS      Z2, Z1, Z1
-	VMOVUPS     Z1, (SI)(R13*1)
-	ADDQ        $0x40, R13
-	CMPQ        R13, R14
-	JNE         prepare
-	VMOVUPS     constants<>+0(SB), Z0
-	VMOVUPS     constants<>+64(SB), Z1
-	VMOVUPS     constants<>+128(SB), Z2
-	VMOVUPS     constants<>+192(SB), Z3
-	VMOVUPS     constants<>+256(SB), Z4
-	VMOVUPS     constants<>+320(SB), Z6
-	VMOVUPS     constants<>+384(SB), Z7
-	VMOVUPS     constants<>+1024(SB), Z8
-	VMOVUPS     constants<>+1344(SB), Z9
-	XORQ        R13, R13
+	VMOVUPS      (DX)(R13*1), Z1
+	VMOVUPS      constants<>+1728(SB), Z3
+	VPORD        constants<>+1920(SB), Z1, Z2
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      constants<>+1472(SB), Z3
+	VFMADD231PS  constants<>+1536(SB), Z2, Z3
+	VSUBPS       constants<>+1472(SB), Z3, Z6
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS constants<>+1600(SB), Z6, Z2
+	VFNMADD231PS constants<>+1664(SB), Z6, Z2
+	VPSLLD       $0x17, Z3, Z3
+	VMOVUPS      constants<>+832(SB), Z6
+	VFMADD213PS  constants<>+768(SB), Z2, Z6
+	VFMADD213PS  constants<>+704(SB), Z2, Z6
+	VFMADD213PS  constants<>+640(SB), Z2, Z6
+	VFMADD213PS  constants<>+576(SB), Z2, Z6
+	VFMADD213PS  constants<>+512(SB), Z2, Z6
+	VFMADD213PS  constants<>+448(SB), Z2, Z6
+	VMULPS       Z3, Z6, Z6
+	VMOVUPS      constants<>+1408(SB), Z2
+	VFMADD213PS  constants<>+1344(SB), Z6, Z2
+	VFMADD213PS  constants<>+1280(SB), Z6, Z2
+	VFMADD213PS  constants<>+1216(SB), Z6, Z2
+	VFMADD213PS  constants<>+1152(SB), Z6, Z2
+	VFMADD213PS  constants<>+1088(SB), Z6, Z2
+	VFMADD213PS  constants<>+1024(SB), Z6, Z2
+	VFMADD213PS  constants<>+960(SB), Z6, Z2
+	VFMADD213PS  constants<>+896(SB), Z6, Z2
+	VPXORD       Z4, Z4, Z4
+	VMAXPS       Z1, Z4, Z4
+	VMULPS       Z6, Z6, Z1
+	VFMADD213PS  Z4, Z1, Z2
+	VADDPS       Z6, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (DX)(R13*1)
+	VMOVUPS      (SI)(R13*1), Z1
+	VMOVUPS      constants<>+1728(SB), Z2
+	VMOVUPS      constants<>+1792(SB), Z3
+	VMAXPS       Z1, Z2, Z1
+	VMINPS       Z1, Z3, Z2
+	VPXORD       constants<>+1920(SB), Z2, Z2
+	VMOVUPS      constants<>+1472(SB), Z3
+	VFMADD231PS  constants<>+1536(SB), Z2, Z3
+	VSUBPS       constants<>+1472(SB), Z3, Z6
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS constants<>+1600(SB), Z6, Z2
+	VFNMADD231PS constants<>+1664(SB), Z6, Z2
+	VPSLLD       $0x17, Z3, Z3
+	VMOVUPS      constants<>+832(SB), Z6
+	VFMADD213PS  constants<>+768(SB), Z2, Z6
+	VFMADD213PS  constants<>+704(SB), Z2, Z6
+	VFMADD213PS  constants<>+640(SB), Z2, Z6
+	VFMADD213PS  constants<>+576(SB), Z2, Z6
+	VFMADD213PS  constants<>+512(SB), Z2, Z6
+	VMULPS       Z2, Z6, Z6
+	VFMADD213PS  constants<>+448(SB), Z3, Z6
+	VADDPS       Z3, Z6, Z6
+	VDIVPS       Z6, Z1, Z1
+	VMOVUPS      Z1, (SI)(R13*1)
+	ADDQ         $0x40, R13
+	CMPQ         R13, R14
+	JNE          prepare
+	VMOVUPS      constants<>+0(SB), Z0
+	VMOVUPS      constants<>+64(SB), Z1
+	VMOVUPS      constants<>+128(SB), Z2
+	VMOVUPS      constants<>+192(SB), Z3
+	VMOVUPS      constants<>+256(SB), Z4
+	VMOVUPS      constants<>+320(SB), Z6
+	VMOVUPS      constants<>+384(SB), Z7
+	VMOVUPS      constants<>+1472(SB), Z8
+	VMOVUPS      constants<>+1856(SB), Z9
+	XORQ         R13, R13
 
 block:
 	VMOVUPS (DX)(R13*1), Z10
@@ -958,7 +1079,7 @@ square:
 	VDIVSS        X1, X0, X0
 	VADDSS        X2, X0, X0
 	VSQRTSS       X0, X0, X0
-	VMOVSS        constants<>+0(SB), X1
+	VMOVSS        constants<>+448(SB), X1
 	VDIVSS        X0, X1, X0
 	VBROADCASTSS  X0, Z0
 	XORQ          SI, SI

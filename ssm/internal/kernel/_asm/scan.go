@@ -24,11 +24,11 @@ func (v vec) scanStep() {
 	s.prepare(at, end)
 	if v.lanes == 16 { // AVX-512 has the registers to keep them
 		for i := range s.poly {
-			s.poly[i] = v.load("exp" + string(rune('0'+i)))
+			s.poly[i] = v.load("two" + string(rune('0'+i)))
 		}
 	} else {
 		for i := range s.poly {
-			s.poly[i] = v.mem("exp" + string(rune('0'+i)))
+			s.poly[i] = v.mem("two" + string(rune('0'+i)))
 		}
 	}
 	s.magic, s.least = v.load("magic"), v.load("exp2Min")
@@ -129,7 +129,8 @@ func (s scan) exp2Neg(a Mem, delta reg.VecVirtual) reg.VecVirtual {
 	VSUBPS(s.magic, t, r) //
 	VSUBPS(r, y, r)       // r := y - (t - magic)
 	p := s.horner(func(i int) Op { return s.poly[i] }, 6, r)
-	s.times2n(p, t)
+	VPSLLD(U8(23), t, t)
+	VMULPS(t, p, p) // horner(exp2Poly, r) · 2ⁿ
 	return p
 }
 

@@ -27,8 +27,8 @@ func (v vec) parts() int { return 16 / v.lanes }
 
 // The constants of math.go, each as a full vector in memory.
 var (
-	constants Mem
-	constAt   = map[string]int{}
+	table   Mem
+	constAt = map[string]int{}
 )
 
 func init() {
@@ -38,15 +38,18 @@ func init() {
 	}
 	f := func(name string, v float64) constant { return constant{name, math.Float32bits(float32(v))} }
 	list := []constant{
-		f("exp0", 1), f("exp1", 0.6931471824645996), f("exp2", 0.24022646248340607), f("exp3", 0.05550328642129898),
-		f("exp4", 0.009618489071726799), f("exp5", 0.0013399930903688073), f("exp6", 0.0001534581242594868),
+		f("two0", 1), f("two1", 0.6931471824645996), f("two2", 0.24022646248340607), f("two3", 0.05550328642129898),
+		f("two4", 0.009618489071726799), f("two5", 0.0013399930903688073), f("two6", 0.0001534581242594868),
+		f("exp0", 1), f("exp1", 1), f("exp2", 0.49999991059303284), f("exp3", 0.16666419804096222),
+		f("exp4", 0.04166822507977486), f("exp5", 0.008374816738069057), f("exp6", 0.001383684459142387),
 		f("log0", -0.4999990165233612), f("log1", 0.3332996368408203), f("log2", -0.24954134225845337),
 		f("log3", 0.1967593878507614), f("log4", -0.15305592119693756), f("log5", 0.10603654384613037),
 		f("log6", -0.05695953220129013), f("log7", 0.019851459190249443), f("log8", -0.003244024468585849),
-		f("magic", 1.5*(1<<23)+127), f("log2eHi", 1.4426950216293335), f("log2eLo", 1.925963033500011e-8),
+		f("magic", 1.5*(1<<23)+127), f("log2e", 1.4426950216293335),
+		f("ln2Hi", 0.6931471824645996), f("ln2Lo", -1.904654212125934e-9),
 		f("expMin", -87), f("expMax", 87), f("exp2Min", -126), {"sign", 1 << 31},
 	}
-	constants = GLOBL("constants", RODATA|NOPTR)
+	table = GLOBL("constants", RODATA|NOPTR)
 	for i, c := range list {
 		constAt[c.name] = 64 * i
 		for l := range 16 {
@@ -60,7 +63,7 @@ func (v vec) mem(name string) Mem {
 	if !ok {
 		panic("no constant " + name)
 	}
-	return constants.Offset(at)
+	return table.Offset(at)
 }
 
 // load returns a constant in a register.
@@ -97,42 +100,38 @@ func (v vec) horner(c func(i int) Op, n int, x reg.VecVirtual) reg.VecVirtual {
 	return p
 }
 
-func (v vec) fromMemory(prefix string) func(i int) Op {
+// constants returns a polynomial's coefficients, in memory.
+func (v vec) constants(prefix string) func(i int) Op {
 	return func(i int) Op { return v.mem(prefix + string(rune('0'+i))) }
 }
 
-// times2n multiplies p by 2ⁿ, n being in the low bits of t.
-func (v vec) times2n(p, t reg.VecVirtual) {
-	VPSLLD(U8(23), t, t)
-	VMULPS(t, p, p) // horner(exp2Poly, r) * 2ⁿ
-}
-
-// exp is exp of math.go.
-func (v vec) exp(x reg.VecVirtual) reg.VecVirtual {
+// reduce is reduce of math.go.
+func (v vec) reduce(x reg.VecVirtual) (r, scale reg.VecVirtual) {
 	t, n, r := v.load("magic"), v.reg(), v.reg()
-	hi := v.load("log2eHi")
-	VFMADD231PS(hi, x, t)               // t := fma(x, log2eHi, magic)
-	VSUBPS(v.mem("magic"), t, n)        // n := t - magic
-	VMOVAPS(x, r)                       //
-	VFMSUB213PS(n, hi, r)               // r = fma(x, log2eHi, -n)
-	VFMADD231PS(v.mem("log2eLo"), x, r) // r = fma(x, log2eLo, r)
-	p := v.horner(v.fromMemory("exp"), 6, r)
-	v.times2n(p, t)
-	return p
+	VFMADD231PS(v.mem("log2e"), x, t) // t := fma(x, log2e, magic)
+	VSUBPS(v.mem("magic"), t, n)      // n := t - magic
+	VMOVAPS(x, r)
+	VFNMADD231PS(v.mem("ln2Hi"), n, r) // r = fma(n, -ln2Hi, x)
+	VFNMADD231PS(v.mem("ln2Lo"), n, r) // r = fma(n, -ln2Lo, r)
+	VPSLLD(U8(23), t, t)
+	return r, t
 }
 
 // softplus is softplus of math.go.
 func (v vec) softplus(x reg.VecVirtual) reg.VecVirtual {
-	a, least, zero := v.reg(), v.load("expMin"), v.reg()
+	a, least := v.reg(), v.load("expMin")
 	v.or(v.mem("sign"), x, a)
 	VMAXPS(a, least, a) // maxf(expMin, -|v|)
-	e := v.exp(a)
-	p, square := v.horner(v.fromMemory("log"), 8, e), v.reg()
+	r, scale := v.reduce(a)
+	e := v.horner(v.constants("exp"), 6, r)
+	VMULPS(scale, e, e) // exp
+
+	p, square, relu := v.horner(v.constants("log"), 8, e), v.reg(), v.reg()
+	v.xor(relu, relu, relu)
+	VMAXPS(x, relu, relu) // maxf(0, v)
 	VMULPS(e, e, square)
-	VFMADD213PS(e, square, p) // fma(e², log1pPoly(e), e)
-	v.xor(zero, zero, zero)
-	VMAXPS(x, zero, zero) // maxf(0, v)
-	VADDPS(zero, p, p)
+	VFMADD213PS(relu, square, p) // fma(e², log1pPoly(e), maxf(0, v))
+	VADDPS(e, p, p)
 	return p
 }
 
@@ -142,8 +141,12 @@ func (v vec) silu(x reg.VecVirtual) reg.VecVirtual {
 	VMAXPS(x, least, num) // v = maxf(expMin, v)
 	VMINPS(num, most, a)
 	v.xor(v.mem("sign"), a, a) // -minf(-expMin, v)
-	e := v.exp(a)
-	VADDPS(v.mem("exp0"), e, e) // 1 + e
-	VDIVPS(e, num, num)
+	r, scale := v.reduce(a)
+	tail := v.constants("exp")
+	w := v.horner(func(i int) Op { return tail(i + 1) }, 5, r)
+	VMULPS(r, w, w)
+	VFMADD213PS(v.mem("exp0"), scale, w) // fma(w, scale, 1)
+	VADDPS(scale, w, w)
+	VDIVPS(w, num, num)
 	return num
 }
