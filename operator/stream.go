@@ -137,12 +137,12 @@ func (s *stream) decode(b []byte, m *Model) error {
 	}
 	s.time = int64(binary.LittleEndian.Uint64(b[24:]))
 	s.n = int64(binary.LittleEndian.Uint64(b[32:]))
-	s.lateRun = uint8(binary.LittleEndian.Uint32(b[40:]))
-	n := binary.LittleEndian.Uint32(b[44:])
+	lateRun, n := binary.LittleEndian.Uint32(b[40:]), binary.LittleEndian.Uint32(b[44:])
 	rest := body[recordHead:]
-	if len(rest) < calibratorSize || n > maxFields || s.n < 0 {
-		return fmt.Errorf("%w: %d fields in %d bytes", errRecord, n, len(b))
+	if len(rest) < calibratorSize || n > maxFields || s.n < 0 || lateRun >= lateRunLimit || b[5]|b[6]|b[7] != 0 {
+		return fmt.Errorf("%w: %d events, late run %d, %d fields in %d bytes", errRecord, s.n, lateRun, n, len(b))
 	}
+	s.lateRun = uint8(lateRun)
 	if err := s.calibrator.decode(rest[:calibratorSize]); err != nil {
 		return fmt.Errorf("%w: %w", errRecord, err)
 	}

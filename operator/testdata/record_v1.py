@@ -1,0 +1,34 @@
+"""Writes record-v1.hex: the stream record that record_test.go compares with.
+
+Run from this folder: python3 record_v1.py > record-v1.hex
+It follows the table in stream.go, not the Go code, and uses the standard library alone.
+"""
+
+import struct
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+START = 1_780_000_000_000
+STATE = 16 * (2 - 1) + 16 * 2  # channels padded to 16: convolution, then ssm, of one layer
+NAMES = [b"", b"cpu", b"mem\xff"]
+
+record = b"WSTR" + struct.pack("<B3x16s", 1, b"fixed lineage 16")
+record += struct.pack("<qqII", START, 12345, 3, len(NAMES))
+record += struct.pack("<Q64f", 12340, *[i + 0.25 for i in range(64)])
+for i, name in enumerate(NAMES):
+    record += struct.pack("<H", len(name)) + name + struct.pack("<q", START - i)
+    record += struct.pack("<QQ10d", 12000 + i, 400 + i, *[(j + 1) / 16 for j in range(10)])
+    record += struct.pack(f"<{STATE}f", *[(j - i) / 8 for j in range(STATE)])
+record += struct.pack("<I", crc32c(record))
+
+text = record.hex()
+for at in range(0, len(text), 96):
+    print(text[at : at + 96])
