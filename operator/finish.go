@@ -104,7 +104,7 @@ const scoreGrain = 1e-4
 // warming or late event raises no alarm, so its score ends at 1.
 func (o *Operator) decide(pr *Prediction, s *stream) {
 	threshold := min(max(s.typicalGap()*o.cfg.FalseAlarms, 1e-15), 0.5)
-	score := fmath.Log(pr.PValue) / fmath.Log(threshold)
+	score := max(fmath.Log(pr.PValue)/fmath.Log(threshold), 0) // of 1 the logarithm is 0, and 0 / -7 is -0
 	score = math.Round(score/scoreGrain) * scoreGrain
 	// The division above leaves 0.30000000000000004 where 0.3 is meant.
 	score = math.Round(score*1e4) / 1e4
