@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"os"
@@ -152,6 +153,43 @@ func TestRecordFormatIsFrozen(t *testing.T) {
 	if again := s.appendBinary(nil, m.lineage); !bytes.Equal(again, want) {
 		t.Errorf("decoded and encoded again it is\n%x\nwant\n%x", again, want)
 	}
+}
+
+func TestRecordThatNoOperatorWritesIsRefused(t *testing.T) {
+	m := tinyModel(t, 1)
+	m.lineage = Lineage([]byte("fixed lineage 16"))
+	for name, spoil := range map[string]func(*stream){
+		"fields out of order": func(s *stream) { s.fields[1], s.fields[2] = s.fields[2], s.fields[1] },
+		"a field twice":       func(s *stream) { s.fields[1].name = s.fields[2].name },
+		"NaN in a state":      func(s *stream) { s.fields[1].state[7] = float32(math.NaN()) },
+		"∞ in a state":        func(s *stream) { s.fields[2].state[0] = float32(math.Inf(-1)) },
+		"NaN in a statistic":  func(s *stream) { s.fields[0].normalizer.last = math.NaN() },
+		"a negative bin":      func(s *stream) { s.calibrator.bins[3] = -1 },
+		"a negative count":    func(s *stream) { s.n = -1 },
+		"an endless late run": func(s *stream) { s.lateRun = lateRunLimit },
+		"a state too short":   func(s *stream) { s.fields[2].state = s.fields[2].state[1:] },
+		"a state too long":    func(s *stream) { s.fields[2].state = append(s.fields[2].state, 1) },
+		"too many fields":     func(s *stream) { s.fields = wideFields(m, maxFields+1) },
+	} {
+		s := fixedStream(m)
+		spoil(s)
+		if err := new(stream).decode(s.appendBinary(nil, m.lineage), m); !errors.Is(err, errRecord) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := fixedStream(m)
+	s.fields = wideFields(m, maxFields)
+	if err := new(stream).decode(s.appendBinary(nil, m.lineage), m); err != nil {
+		t.Errorf("as many fields as there may be: %v", err)
+	}
+}
+
+func wideFields(m *Model, n int) []field {
+	fields := make([]field, n)
+	for i := range fields {
+		fields[i] = field{name: fmt.Appendf(nil, "f%03d", i), state: m.ssm.NewState()}
+	}
+	return fields
 }
 
 // sealed returns b with the checksum that its other bytes ask for.
