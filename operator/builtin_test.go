@@ -149,3 +149,34 @@ func TestBuiltinBeatsTrivialForecasts(t *testing.T) {
 		t.Errorf("the 90%% band covers %v of the events", coverage)
 	}
 }
+
+// The thresholds leave room for the incidents, a twelfth of the sample's events,
+// which ought to be rarer under the past than they are.
+func TestPValuesOnTheSampleAreNearUniform(t *testing.T) {
+	m := loadBuiltin(t)
+	levels := []float64{0.1, 0.01, 0.001, 0.0001}
+	below, total := make([]float64, len(levels)), 0.0
+	for _, tr := range evaluate(t, m, 1) {
+		var c calibrator
+		for i, e := range tr.surprises {
+			p := c.pvalue(e, m.prior)
+			c.observe(e)
+			if i+1 < warmEvents {
+				continue
+			}
+			total++
+			for k, level := range levels {
+				if p < level {
+					below[k]++
+				}
+			}
+		}
+	}
+	for k, level := range levels {
+		ratio := below[k] / total / level
+		t.Logf("P(p < %v) is %.2f times %v", level, ratio, level)
+		if limit := 2.5; level >= 0.001 && (ratio > limit || ratio < 1/limit) {
+			t.Errorf("P(p < %v) is %v times what it should be", level, ratio)
+		}
+	}
+}

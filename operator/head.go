@@ -18,7 +18,7 @@ const (
 	lowerLevel, median, upperLevel         = 2, 5, 8
 	minIncrement                           = 1e-3 // least distance of two quantiles, in coordinates
 	minTail                                = 0.05 // least scale of the exponential tails, in coordinates
-	still                                  = 0.2 // a median nearer to the last value than this is the last value
+	still                                  = 0.2  // a median nearer to the last value than this is the last value
 	minTailProbability                     = 1e-300
 	naturalToDecimal               float64 = 1 / math.Ln10
 )

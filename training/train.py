@@ -175,7 +175,7 @@ def save(model, data, log, args, device):
     (out / "config.json").write_text(json.dumps({**model.config, "weir": weir}, indent=2) + "\n")
     save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, out / "model.safetensors", {"format": "pt"})
     (out / "log.json").write_text(json.dumps({"args": vars(args), "log": log}, indent=1) + "\n")
-    x, target, gap, _, _ = data.windows(4, 300, 1, torch.Generator(device).manual_seed(9))
+    x, target, gap, _, _ = data.windows(4, 200, 1, torch.Generator(device).manual_seed(9))
     y = model(x, gap)
     save_file({k: v.float().cpu().contiguous() for k, v in {"input": x, "gap": gap, "output": y}.items()}, out / "reference.safetensors")
 

@@ -1,12 +1,16 @@
 // Command export turns telemetry into what a model is trained on.
 //
 //	go run ./training/export -data DIR -out FILE
+//	go run ./training/export -data DIR -prior MODEL_DIR
 //
 // DIR holds the folders asd, nab, nezha and smd as published. FILE is a
 // safetensors file of two tensors: rows (events, operator.RowSize), the rows of
 // operator.FeatureRows one stream after the other, and segments (streams, 4): a
 // stream's first row, its number of rows, its source and 1 where it is kept for
 // validation. The same input gives the same bytes.
+//
+// With -prior, a trained model's config.json gets the distribution of surprises
+// that the operator's calibration starts from.
 package main
 
 import (
@@ -20,6 +24,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,14 +54,29 @@ var heldOut = []string{"machine-1-2", "machine-1-6", "machine-1-8"}
 // validation names the parts that only measure the training's progress.
 var validation = []string{"machine-1-7", "omi-12", "adservice", "ts-train-service", "Twitter_volume_PFE", "TravelTime", "synthetic/0", "rds_cpu"}
 
+// validates reports whether the series is kept from training.
+func (s *series) validates() bool {
+	if s.source == sourceSynthetic {
+		return slices.Contains(validation, s.name)
+	}
+	return slices.ContainsFunc(validation, func(part string) bool { return strings.Contains(s.name, part) })
+}
+
 func main() {
 	log.SetFlags(0)
 	data := flag.String("data", "", "folder with asd, nab, nezha and smd")
 	out := flag.String("out", "", "file to write")
-	synthetic := flag.Int("synthetic", 6000, "number of synthetic streams")
+	synthetic := flag.Int("synthetic", 12000, "number of synthetic streams")
 	seed := flag.Uint64("seed", 1, "seed of the synthetic streams and the cuts")
+	prior := flag.String("prior", "", "trained model to add a prior to, in place of writing rows")
 	flag.Parse()
-	if err := run(*data, *out, *synthetic, *seed); err != nil {
+	err := error(nil)
+	if *prior != "" {
+		err = writePrior(*data, *prior)
+	} else {
+		err = run(*data, *out, *synthetic, *seed)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
@@ -135,10 +155,8 @@ func write(path string, all []series, rows [][]float32) error {
 	for i, s := range all {
 		count := uint64(len(rows[i]) / operator.RowSize)
 		kept := uint64(0)
-		for _, part := range validation {
-			if strings.Contains(s.name+"/", part+"/") || s.source != sourceSynthetic && strings.Contains(s.name, part) {
-				kept = 1
-			}
+		if s.validates() {
+			kept = 1
 		}
 		for _, v := range []uint64{total, count, uint64(s.source), kept} {
 			segments = binary.LittleEndian.AppendUint64(segments, v)

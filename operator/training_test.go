@@ -1,0 +1,54 @@
+package operator
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFeatureRowsAreWhatTheOperatorFeedsTheModel(t *testing.T) {
+	times := []int64{0, 60_000, 120_000, 420_000}
+	values := []float64{1, 3, 2, 10}
+	rows := FeatureRows(nil, times, values)
+	if len(rows) != 3*RowSize {
+		t.Fatalf("%d numbers, want %d", len(rows), 3*RowSize)
+	}
+	var n normalizer
+	n.observe(1, 0)
+	n.observe(3, 60)
+	n.observe(2, 60)
+	want := make([]float32, RowSize)
+	ratio := n.gapRatio(300)
+	n.features(want, ratio)
+	want[nFeatures] = float32(n.axis().coordinate(10))
+	want[nFeatures+1] = float32(ratio)
+	if diff := cmp.Diff(want, rows[2*RowSize:]); diff != "" {
+		t.Error(diff)
+	}
+	if math.Abs(ratio-5) > 1e-9 {
+		t.Errorf("a gap of five minutes after gaps of one is %v typical gaps", ratio)
+	}
+}
+
+func TestPriorWeightsAreShares(t *testing.T) {
+	m := loadBuiltin(t)
+	times, values := make([]int64, 300), make([]float64, 300)
+	for i := range times {
+		times[i], values[i] = int64(i)*1000, math.Sin(float64(i))
+	}
+	weights, err := m.PriorWeights(times, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, w := range weights {
+		sum += w
+	}
+	if math.Abs(sum-1) > 1e-9 {
+		t.Errorf("weights sum to %v", sum)
+	}
+	if short, err := m.PriorWeights(times[:warmEvents], values[:warmEvents]); short != nil || err != nil {
+		t.Errorf("a stream that is all warm-up gives %v, %v", short, err)
+	}
+}
