@@ -79,23 +79,24 @@ func (d Dims) Validate() error {
 // tooBig checks the products, which the bounds of the factors keep from
 // overflowing.
 func (d Dims) tooBig() []error {
-	for _, size := range []struct {
+	for _, m := range []struct {
 		what string
-		n    int
+		n, k int
 	}{
-		{"in_proj", 2 * d.DInner * d.DModel},
-		{"A_log", d.DInner * d.DState},
-		{"conv1d", d.DInner * d.DConv},
-		{"x_proj", (d.DTRank + 2*d.DState) * d.DInner},
-		{"embedding", d.Vocab * d.DModel},
-		{"input", d.NInput * d.DModel},
-		{"head", d.NOutput * d.DModel},
+		{"in_proj", 2 * d.DInner, d.DModel},
+		{"A_log", d.DInner, d.DState},
+		{"conv1d", d.DInner, d.DConv},
+		{"x_proj", d.DTRank + 2*d.DState, d.DInner},
+		{"embedding", d.Vocab, d.DModel},
+		{"input", d.NInput, d.DModel},
+		{"head", d.NOutput, d.DModel},
 	} {
-		if size.n > maxFloats {
-			return []error{fmt.Errorf("%s would have %d numbers, more than %d", size.what, size.n, maxFloats)}
+		if n := int64(m.n) * int64(m.k); n > maxFloats {
+			return []error{fmt.Errorf("%s would have %d numbers, more than %d", m.what, n, maxFloats)}
 		}
 	}
-	if d.layerStateLen() > maxFloats/d.NLayer {
+	perLayer := int64(kernel.Pad(d.DInner)) * int64(d.DConv-1+d.DState)
+	if perLayer > int64(maxFloats/d.NLayer) {
 		return []error{fmt.Errorf("the state of a stream would have more than %d numbers", maxFloats)}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -214,4 +215,28 @@ func benchmarkStep(b *testing.B, m *Model, batch, streams int) {
 		at += batch
 	}
 	b.ReportMetric(float64(b.N)*float64(batch)/b.Elapsed().Seconds(), "steps/s")
+}
+
+func TestOneModelServesManyGoroutines(t *testing.T) {
+	m := randomModel(t, eventDims(20, 2), 9)
+	run := func() []float32 {
+		w := walk{m, rand.New(rand.NewPCG(5, 5))}
+		st, states := m.NewStepper(4), newStates(m, 4)
+		var last []float32
+		for range 20 {
+			x, gap, _ := w.events(4)
+			last = w.step(st, x, gap, nil, states)
+		}
+		return last
+	}
+	want := run()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if !sameBits(run(), want) {
+				t.Error("a goroutine computed other bits")
+			}
+		})
+	}
+	wg.Wait()
 }
