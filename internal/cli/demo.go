@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weirstream/weir/config"
@@ -80,7 +81,9 @@ func (c *demoCmd) Run(ctx context.Context, std *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	svc, err := newService(cfg, newLogger(std.err, cfg.Service.Log))
+	log := newLogger(std.err, cfg.Service.Log)
+	redis.SetLogger(redisLog{log})
+	svc, err := newService(cfg, log)
 	if err != nil {
 		return err
 	}

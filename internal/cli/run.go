@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/weirstream/weir/config"
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline"
@@ -36,11 +38,21 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 		return err
 	}
 	log := newLogger(std.err, cfg.Service.Log)
+	redis.SetLogger(redisLog{log})
 	svc, err := newService(cfg, log)
 	if err != nil {
 		return err
 	}
 	return svc.run(ctx)
+}
+
+// redisLog takes what go-redis says of its own. Weir tells of failing calls itself, so
+// this is detail.
+type redisLog struct{ log *slog.Logger }
+
+// Printf implements go-redis' logging interface.
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.DebugContext(ctx, fmt.Sprintf(format, v...), "component", "redis client")
 }
 
 // A service is the operator with everything around it: what run starts, and demo as well.

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,13 +56,28 @@ type rig struct {
 // newRig makes topics of the given number of partitions.
 func newRig(t *testing.T, partitions int) *rig {
 	t.Helper()
-	r := &rig{servers: findServers(t), name: fmt.Sprintf("weir-test-%08x", rand.Uint32()), width: partitions}
+	r := connect(t, findServers(t), partitions)
+	r.createTopics(t)
+	return r
+}
+
+// connect returns a rig whose topics are yet to be made.
+func connect(t *testing.T, s servers, partitions int) *rig {
+	t.Helper()
+	r := &rig{servers: s, name: fmt.Sprintf("weir-test-%08x", rand.Uint32()), width: partitions}
 	r.conn = pipeline.NewConnection([]string{r.kafka}, "weir-test", nil, nil)
 	t.Cleanup(r.conn.Close)
+	return r
+}
+
+func (r *rig) createTopics(t *testing.T) {
+	t.Helper()
 	var topics []kafka.TopicConfig
 	for _, name := range []string{r.name, r.name + ".scores", r.name + ".dlq"} {
-		topics = append(topics, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1})
+		topics = append(topics, kafka.TopicConfig{Topic: name, NumPartitions: r.width, ReplicationFactor: 1})
 	}
+	// Of the three, only the input takes a record of 10 MB.
+	topics[0].ConfigEntries = []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "12582912"}}
 	res, err := r.conn.Client().CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: topics})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +87,60 @@ func newRig(t *testing.T, partitions int) *rig {
 			t.Fatalf("create topic %s: %v", topic, err)
 		}
 	}
-	return r
+}
+
+// operate runs the operator in this process until the returned function is called, which
+// returns what the operator did.
+func (r *rig) operate(t *testing.T, more ...string) (svc *service, stop func() error) {
+	t.Helper()
+	flags := configFlags{}
+	args := r.settings(more...)
+	for i := 1; i < len(args); i += 2 {
+		flags.Set = append(flags.Set, args[i])
+	}
+	cfg, err := flags.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	svc, err = newService(cfg, newLogger(&log, cfg.Service.Log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- svc.run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("operator: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("operator's log:\n%s", log.String())
+		}
+	})
+	return svc, stop
+}
+
+// A lockedBuffer takes the log of many goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 // settings returns the --set flags of an operator on the rig. Members are missed after a

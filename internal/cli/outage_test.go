@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/weirstream/weir/pipeline"
+)
+
+// These tests take servers away, so they bring their own.
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// aKafka starts a broker that keeps its log in dir, so that it may stop and come back.
+func aKafka(t *testing.T, port int, dir string) *kfake.Cluster {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir),
+		kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// outageEvents are rows of five streams, the same in every call with the same bounds.
+func outageEvents(from, to int) [][]pipeline.Message {
+	var rows [][]pipeline.Message
+	for row := from; row < to; row++ {
+		var msgs []pipeline.Message
+		for s := range 5 {
+			msgs = append(msgs, pipeline.Message{
+				Key: fmt.Appendf(nil, "stream-%d", s),
+				Value: fmt.Appendf(nil, `{"stream":"stream-%d","ts":%d,"value":%d}`,
+					s, 1795429680000+int64(row)*60000, row*(s+1)%17),
+			})
+		}
+		rows = append(rows, msgs)
+	}
+	return rows
+}
+
+func waitReady(t *testing.T, svc *service, want bool) {
+	t.Helper()
+	until(t, time.Minute, fmt.Sprintf("ready=%v", want), func() bool { return svc.telemetry.health.Ready() == want })
+}
+
+// waitOutputs waits until want different events have outputs.
+func (r *rig) waitOutputs(t *testing.T, want int) {
+	t.Helper()
+	until(t, time.Minute, fmt.Sprintf("%d outputs", want), func() bool { return r.settled(t, want) })
+}
+
+func TestRedisDownAtStartAndInMidRunLosesNothing(t *testing.T) {
+	kafka := aKafka(t, freePort(t), t.TempDir())
+	defer kafka.Close()
+	redisPort := freePort(t)
+	redis := miniredis.NewMiniRedis()
+	defer redis.Close()
+	r := connect(t, servers{kafka: kafka.ListenAddrs()[0], redis: net.JoinHostPort("127.0.0.1", strconv.Itoa(redisPort))}, 2)
+	r.createTopics(t)
+	rows := outageEvents(0, 40)
+	if err := r.produceRows(t.Context(), rows[:10], 1000); err != nil {
+		t.Fatal(err)
+	}
+
+	svc, stop := r.operate(t)
+	waitReady(t, svc, false)
+	if err := redis.StartAddr(r.redis); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 50)
+	waitReady(t, svc, true)
+
+	redis.Close()
+	if err := r.produceRows(t.Context(), rows[10:], 1000); err != nil {
+		t.Fatal(err)
+	}
+	waitReady(t, svc, false)
+	if err := redis.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 200)
+	waitReady(t, svc, true)
+	if err := stop(); err != nil {
+		t.Errorf("graceful stop: %v", err)
+	}
+	if again := compareOutputs(t, r, rows); again != 0 {
+		t.Errorf("%d outputs were written twice, though nobody was killed", again)
+	}
+}
+
+func TestKafkaDownAtStartAndInMidRunLosesNothing(t *testing.T) {
+	port, dir := freePort(t), t.TempDir()
+	redis := miniredis.RunT(t)
+	r := connect(t, servers{kafka: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), redis: redis.Addr()}, 2)
+	svc, stop := r.operate(t)
+	waitReady(t, svc, false)
+
+	kafka := aKafka(t, port, dir)
+	until(t, time.Minute, "connection to Kafka", func() bool { _, err := r.ends(t.Context(), "any"); return err == nil })
+	r.createTopics(t)
+	rows := outageEvents(0, 40)
+	if err := r.produceRows(t.Context(), rows[:10], 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 50)
+	waitReady(t, svc, true)
+
+	kafka.Close()
+	waitReady(t, svc, false)
+	kafka = aKafka(t, port, dir)
+	defer kafka.Close()
+	until(t, time.Minute, "connection to Kafka", func() bool {
+		return r.produceRows(t.Context(), rows[10:11], 1000) == nil
+	})
+	if err := r.produceRows(t.Context(), rows[11:], 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 200)
+	waitReady(t, svc, true)
+	if err := stop(); err != nil {
+		t.Errorf("graceful stop: %v", err)
+	}
+	compareOutputs(t, r, rows)
+}
+
+// TestGracefulStopLeavesNothingToReplay stops an operator and starts another: the second
+// one processes nothing again.
+func TestGracefulStopLeavesNothingToReplay(t *testing.T) {
+	r := newRig(t, 2)
+	rows := outageEvents(0, 40)
+	for i := range 4 {
+		_, stop := r.operate(t)
+		if err := r.produceRows(t.Context(), rows[i*10:(i+1)*10], 1000); err != nil {
+			t.Fatal(err)
+		}
+		r.waitOutputs(t, (i+1)*50)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := compareOutputs(t, r, rows); again != 0 {
+		t.Errorf("%d outputs were written twice", again)
+	}
+}
