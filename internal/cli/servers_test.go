@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -165,7 +166,20 @@ func (r *rig) produce(ctx context.Context, partition int, msgs []pipeline.Messag
 		// A real broker's retention goes by this time, and the events are old.
 		msgs[i].Time = time.Now().UnixMilli()
 	}
-	return pipeline.NewKafkaSink(r.conn.Client(), r.name, partition).Write(ctx, msgs)
+	sink := pipeline.NewKafkaSink(r.conn.Client(), r.name, partition)
+	for {
+		err := sink.Write(ctx, msgs)
+		// The partition of a topic that was made just now has no leader yet. This refusal
+		// means that nothing was written.
+		if !errors.Is(err, kafka.NotLeaderForPartition) && !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // read returns everything that a partition of a topic holds now.
