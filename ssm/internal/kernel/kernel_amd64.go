@@ -47,6 +47,11 @@ var (
 func gemmAVX512(dst []float32, ldd int, a []float32, lda, m int, p *Panels, add bool) {
 	for j := 0; j < p.Width(); j += panelWidth {
 		panel, width := p.panel(j)
+		if m == 1 && p.Width()-j >= 2*panelWidth {
+			gemm1x64AVX512(&dst[j], ldd, &a[0], lda, &panel[0], width, p.K, add)
+			j += panelWidth
+			continue
+		}
 		kernels := gemm32AVX512
 		if width < panelWidth {
 			kernels = gemm16AVX512

@@ -1546,6 +1546,56 @@ store:
 	VZEROUPPER
 	RET
 
+// func gemm1x64AVX512(dst *float32, ldd int, a *float32, lda int, panel *float32, stride int, k int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gemm1x64AVX512(SB), NOSPLIT, $0-57
+	MOVQ    a+16(FP), AX
+	MOVQ    lda+24(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    panel+32(FP), CX
+	MOVQ    stride+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    k+48(FP), BX
+	LEAQ    1(BX), SI
+	IMULQ   DX, SI
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	VMOVUPS (CX)(SI*1), Z2
+	VMOVUPS 64(CX)(SI*1), Z3
+
+k:
+	ADDQ         DX, CX
+	VMOVUPS      (CX), Z4
+	VMOVUPS      64(CX), Z5
+	VMOVUPS      (CX)(SI*1), Z6
+	VMOVUPS      64(CX)(SI*1), Z7
+	VBROADCASTSS (AX), Z8
+	VFMADD231PS  Z4, Z8, Z0
+	VFMADD231PS  Z5, Z8, Z1
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	ADDQ         $0x04, AX
+	DECQ         BX
+	JNZ          k
+	MOVQ         dst+0(FP), AX
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+56(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VADDPS       64(AX), Z1, Z1
+	VADDPS       128(AX), Z2, Z2
+	VADDPS       192(AX), Z3, Z3
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VZEROUPPER
+	RET
+
 // func gemm4x16AVX2(dst *float32, ldd int, a *float32, lda int, panel *float32, stride int, k int, add bool)
 // Requires: AVX, FMA3
 TEXT ·gemm4x16AVX2(SB), NOSPLIT, $0-57

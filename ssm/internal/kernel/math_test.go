@@ -77,8 +77,8 @@ func ulps(got float32, want float64) float64 {
 	return math.Abs(float64(got)-want) / math.Ldexp(1, max(exp-24, -149))
 }
 
-// TestFunctionsKeepTheirUlp walks every 997th float32; walking each one (step 1)
-// finds 0.88, 0.95, 1.96 and 2.12 ulp.
+// TestFunctionsKeepTheirUlp walks every 997th float32. Every second and every
+// third one, which takes minutes, give at most 1.06, 0.95, 1.97 and 2.12 ulp.
 func TestFunctionsKeepTheirUlp(t *testing.T) {
 	functions := []struct {
 		name     string

@@ -8,8 +8,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// gemm writes the product of some rows of a with one panel, or with sixteen
-// columns of it: cols vectors of lanes. stride is the bytes of a panel's row.
+// gemm writes the product of some rows of a with one panel, with sixteen columns
+// of it, or with two panels: cols vectors of lanes. stride is the length of a
+// panel's row. Two panels keep enough sums going to hide the latency of an FMA
+// where there is one row only.
 func gemm(isa string, rows, cols, lanes int) {
 	name := fmt.Sprintf("gemm%dx%d%s", rows, cols*lanes, isa)
 	TEXT(name, NOSPLIT, "func(dst *float32, ldd int, a *float32, lda int, panel *float32, stride, k int, add bool)")
@@ -22,13 +24,26 @@ func gemm(isa string, rows, cols, lanes int) {
 	stride := Load(Param("stride"), GP64())
 	SHLQ(U8(2), stride)
 	k := Load(Param("k"), GP64())
+	column := func(c int) Mem { return Mem{Base: panel, Disp: c * 4 * lanes} }
+	if perPanel := 32 / lanes; cols > perPanel {
+		apart := GP64() // bytes of a panel: (k+1)·stride
+		LEAQ(Mem{Base: k, Disp: 1}, apart)
+		IMULQ(stride, apart)
+		first := column
+		column = func(c int) Mem {
+			if c < perPanel {
+				return first(c)
+			}
+			return Mem{Base: panel, Index: apart, Scale: 1, Disp: (c - perPanel) * 4 * lanes}
+		}
+	}
 
 	acc := make([][]reg.VecVirtual, rows)
 	for r := range acc {
 		for c := range cols {
 			acc[r] = append(acc[r], v.reg())
 			if r == 0 {
-				VMOVUPS(Mem{Base: panel, Disp: c * 4 * lanes}, acc[0][c]) // acc = bias[j]
+				VMOVUPS(column(c), acc[0][c]) // acc = bias[j]
 			} else {
 				VMOVAPS(acc[0][c], acc[r][c])
 			}
@@ -43,7 +58,7 @@ func gemm(isa string, rows, cols, lanes int) {
 	Label("k")
 	ADDQ(stride, panel)
 	for c := range w {
-		VMOVUPS(Mem{Base: panel, Disp: c * 4 * lanes}, w[c])
+		VMOVUPS(column(c), w[c])
 	}
 	for r := range rows {
 		b := bcast[r%2]
