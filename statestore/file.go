@@ -13,6 +13,8 @@ import (
 // File keeps snapshots and metas in one file, a bbolt B+ tree, for one process at a
 // time. A Save or an Advance is one transaction and on disk when it returns: it takes
 // the time of an fsync, whatever the number of snapshots. The file does not shrink.
+// A damaged snapshot or page is found when it is read; not so a damaged key, which
+// bbolt does not checksum: that stream looks new.
 //
 //	"weir statestore 1"                the only bucket; 1 is the format's version
 //	└─ <group>/<topic>/<number>        a bucket for each partition
@@ -20,8 +22,8 @@ import (
 //	   └─ s:<stream>                   a snapshot: see record.go
 type File struct {
 	db *bbolt.DB
-	// broken is set when a write panicked: bbolt's lock may still be held, so that every
-	// later call but a Load would wait for ever.
+	// broken is set when bbolt panicked: it may still hold its locks, and every later
+	// call would wait for them for ever.
 	broken atomic.Bool
 }
 
@@ -38,7 +40,7 @@ var (
 	fileStore  = []byte("m:store")
 )
 
-var errFileBroken = corrupt("the file was damaged while it was open: stop the process and restore the file")
+var errFileBroken = corrupt("the state file is damaged: end the process and put the file right")
 
 // Claim implements Store.
 func (f *File) Claim(ctx context.Context, p Partition, token Token) (Meta, error) {
@@ -86,7 +88,7 @@ func (f *File) Load(ctx context.Context, p Partition, keys []string) ([]Snapshot
 	bad := &CorruptError{Partition: p}
 	err := ctx.Err()
 	if err == nil {
-		err = guarded(func() error {
+		err = f.transact(func() error {
 			return f.db.View(func(tx *bbolt.Tx) error {
 				b := tx.Bucket([]byte(fileRoot)).Bucket([]byte(p.path()))
 				for i, key := range keys {
@@ -180,12 +182,19 @@ func (f *File) update(ctx context.Context, write func(root *bbolt.Bucket) error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return f.transact(func() error {
+		return f.db.Update(func(tx *bbolt.Tx) error { return write(tx.Bucket([]byte(fileRoot))) })
+	})
+}
+
+// transact runs a transaction, the last one if the file turns out to be damaged.
+func (f *File) transact(run func() error) error {
 	if f.broken.Load() {
 		return errFileBroken
 	}
 	done := false
 	err := guarded(func() error {
-		err := f.db.Update(func(tx *bbolt.Tx) error { return write(tx.Bucket([]byte(fileRoot))) })
+		err := run()
 		done = true
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -39,7 +40,9 @@ func OpenFile(path string) (*File, error) {
 	if db != nil {
 		_ = db.Close() // nothing was written: err says all there is
 	} else if opened != nil {
-		_ = opened.Close() // bbolt does not, where it met damage; where it did, this does nothing
+		// Not closed yet where bbolt panicked. Its mapping stays, and with it the lock,
+		// until the process ends.
+		_ = opened.Close()
 	}
 	return nil, fmt.Errorf("open state file %q: %w", path, openFault(err))
 }
@@ -59,14 +62,14 @@ func prepareFile(tx *bbolt.Tx) error {
 
 // openFault says what bbolt's errors mean for a state file.
 func openFault(err error) error {
+	var system syscall.Errno
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return errors.New("it is in use by another process: stop that, or give each its own file")
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch),
-		errors.Is(err, bbolterrors.ErrChecksum):
-		return corrupt("no state file, or a damaged one: %v", err)
+	case errors.Is(err, ErrCorrupt), errors.As(err, &system):
+		return err
 	}
-	return err
+	return corrupt("no state file, or a damaged one: %v", err)
 }
 
 // guarded runs fn and turns its panics into errors. bbolt panics on pages that are not
