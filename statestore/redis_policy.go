@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrEvicts: the server is set to throw states away when its memory is full.
+// ErrEvicts means that the server is set to throw states away when its memory is full.
 var ErrEvicts = errors.New("statestore: redis would evict states")
 
 // CheckPolicy refuses with ErrEvicts a server that would evict snapshots or metas to

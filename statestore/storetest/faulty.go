@@ -115,14 +115,15 @@ func suffer(ctx context.Context, faults []Fault) error {
 // Claim implements statestore.Store.
 func (f *Faulty) Claim(ctx context.Context, p statestore.Partition, token statestore.Token) (statestore.Meta, error) {
 	var meta statestore.Meta
-	err := f.call(ctx, Claim, func() (err error) {
-		meta, err = f.inner.Claim(ctx, p, token)
-		return err
+	var own error
+	err := f.call(ctx, Claim, func() error {
+		meta, own = f.inner.Claim(ctx, p, token)
+		return nil
 	})
 	if err != nil {
 		return statestore.Meta{}, err
 	}
-	return meta, nil
+	return meta, own // beside ErrFenced the meta counts
 }
 
 // Load implements statestore.Store.
@@ -136,7 +137,7 @@ func (f *Faulty) Load(ctx context.Context, p statestore.Partition, keys []string
 	if err != nil {
 		return nil, err
 	}
-	return snaps, own
+	return snaps, own // beside a CorruptError the snapshots count
 }
 
 // Save implements statestore.Store.
