@@ -69,7 +69,7 @@ func lineageOf(m *ssm.Model, p *prior) Lineage {
 	h := sha256.New()
 	fp := m.Fingerprint()
 	h.Write(fp[:])
-	fmt.Fprintf(h, "features %d record %d prior %v", featuresVersion, recordVersion, *p)
+	_, _ = fmt.Fprintf(h, "features %d record %d prior %v", featuresVersion, recordVersion, *p)
 	return Lineage(h.Sum(nil)[:16])
 }
 

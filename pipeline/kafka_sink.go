@@ -84,5 +84,5 @@ func (s *KafkaSink) produce(ctx context.Context, msgs []Message) error {
 	return err
 }
 
-// ErrTooLarge: the broker does not take a message of this size.
+// ErrTooLarge means that the broker does not take a message of this size.
 var ErrTooLarge = errors.New("message is larger than the topic's max.message.bytes")

@@ -275,7 +275,7 @@ func (s *KafkaSource) Commit(ctx context.Context, next int64) error { return s.c
 // String returns the partition as operators of Kafka write it.
 func (s *KafkaSource) String() string { return fmt.Sprintf("partition %s-%d", s.topic, s.number) }
 
-// ErrLogReplaced: the log is shorter than the cursor, so it is not the log that the
+// ErrLogReplaced means that the log is shorter than the cursor, so it is not the log that the
 // stored states were computed from.
 var ErrLogReplaced = errors.New("input log was replaced")
 

@@ -17,7 +17,7 @@ type Topics struct {
 	DLQ    string
 }
 
-// ErrTopics: the topics do not fit each other; somebody has to change them.
+// ErrTopics means that the topics do not fit each other; somebody has to change them.
 var ErrTopics = errors.New("topics do not fit")
 
 // Prepare checks that the input topics exist and that the output topics take a

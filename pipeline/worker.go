@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -256,7 +257,7 @@ func (w *Worker) writeShortened(ctx context.Context) error {
 		err := w.writeLetters(ctx, w.letters[i:i+1])
 		if errors.Is(err, ErrTooLarge) {
 			short := w.letters[i]
-			short.Headers = append(short.Headers[:len(short.Headers):len(short.Headers)],
+			short.Headers = append(slices.Clip(short.Headers),
 				kafka.Header{Key: "weir-value-dropped", Value: fmt.Appendf(nil, "%d bytes", len(short.Value))})
 			short.Key, short.Value = shorten(short.Key), []byte{}
 			err = w.writeLetters(ctx, []Message{short})

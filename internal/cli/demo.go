@@ -98,7 +98,7 @@ func (c *demoCmd) Run(ctx context.Context, std *streams) (err error) {
 // it says. The three end together.
 func (c *demoCmd) play(ctx context.Context, e *embedded, svc *service, progress io.Writer, began time.Time) (*watch, error) {
 	w := &watch{kafka: svc.kafka, out: progress, began: began, stateBytes: svc.model.StateBytes()}
-	fmt.Fprintf(progress, "Embedded Kafka at %s and Redis at %s; real telemetry at %g times its speed; model %s.\n",
+	w.say("Embedded Kafka at %s and Redis at %s; real telemetry at %g times its speed; model %s.\n",
 		e.kafka, e.redis, c.Speed, svc.model.Tag())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return svc.run(ctx) })

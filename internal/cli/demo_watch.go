@@ -114,7 +114,7 @@ func (w *watch) see(value []byte) error {
 	defer w.mu.Unlock()
 	if w.events == 0 {
 		w.first = time.Since(w.began)
-		fmt.Fprintf(w.out, "First event scored %d ms after the start.\n", w.first.Milliseconds())
+		w.say("First event scored %d ms after the start.\n", w.first.Milliseconds())
 	}
 	w.events++
 	w.streams[s.Stream] = true
@@ -128,11 +128,14 @@ func (w *watch) see(value []byte) error {
 		known = "  [labelled incident]"
 	}
 	if w.shown++; w.shown <= anomalyLines {
-		fmt.Fprintf(w.out, "  anomaly  %-18s %s  value %.4g, expected %.4g (%.4g … %.4g)  p %.1e  score %.2f%s\n",
+		w.say("  anomaly  %-18s %s  value %.4g, expected %.4g (%.4g … %.4g)  p %.1e  score %.2f%s\n",
 			s.Stream, s.Time.Format("Jan 02 15:04"), s.Value, s.YHat, s.Lower, s.Upper, s.PValue, s.Score, known)
 	}
 	return nil
 }
+
+// say prints for the person who watches.
+func (w *watch) say(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format, args...) }
 
 // labelled reports whether the event lies in one of its machine's labelled incidents.
 func (w *watch) labelled(s *demoScore) bool {
@@ -166,10 +169,10 @@ func (w *watch) line(before int64, span time.Duration) int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if more := w.shown - anomalyLines; more > 0 {
-		fmt.Fprintf(w.out, "  … and %d more anomalies\n", more)
+		w.say("  … and %d more anomalies\n", more)
 	}
 	w.shown = 0
-	fmt.Fprintf(w.out, "%4.0fs  %6.0f events/s  %d streams  %d bytes of state each  %d anomalies\n",
+	w.say("%4.0fs  %6.0f events/s  %d streams  %d bytes of state each  %d anomalies\n",
 		time.Since(w.began).Seconds(), float64(w.events-before)/span.Seconds(), len(w.streams), w.stateBytes, w.anomalies)
 	return w.events
 }

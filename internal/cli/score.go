@@ -126,7 +126,7 @@ func (b *badLines) Write(_ context.Context, msgs []pipeline.Message) error {
 		if b.strict {
 			return line
 		}
-		fmt.Fprintf(b.w, "weir: %v\n", line)
+		_, _ = fmt.Fprintf(b.w, "weir: %v\n", line)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type servers struct {
 	real  bool
 }
 
-func findServers(t *testing.T) servers {
+func findServers(t testing.TB) servers {
 	t.Helper()
 	s := servers{kafka: os.Getenv("WEIR_TEST_KAFKA"), redis: os.Getenv("WEIR_TEST_REDIS")}
 	if s.kafka != "" && s.redis != "" {
@@ -55,7 +55,7 @@ type rig struct {
 }
 
 // newRig makes topics of the given number of partitions.
-func newRig(t *testing.T, partitions int) *rig {
+func newRig(t testing.TB, partitions int) *rig {
 	t.Helper()
 	r := connect(t, findServers(t), partitions)
 	r.createTopics(t)
@@ -63,7 +63,7 @@ func newRig(t *testing.T, partitions int) *rig {
 }
 
 // connect returns a rig whose topics are yet to be made.
-func connect(t *testing.T, s servers, partitions int) *rig {
+func connect(t testing.TB, s servers, partitions int) *rig {
 	t.Helper()
 	r := &rig{servers: s, name: fmt.Sprintf("weir-test-%08x", rand.Uint32()), width: partitions}
 	r.conn = pipeline.NewConnection([]string{r.kafka}, "weir-test", nil, nil)
@@ -71,7 +71,7 @@ func connect(t *testing.T, s servers, partitions int) *rig {
 	return r
 }
 
-func (r *rig) createTopics(t *testing.T) {
+func (r *rig) createTopics(t testing.TB) {
 	t.Helper()
 	var topics []kafka.TopicConfig
 	for _, name := range []string{r.name, r.name + ".scores", r.name + ".dlq"} {
@@ -92,7 +92,7 @@ func (r *rig) createTopics(t *testing.T) {
 
 // operate runs the operator in this process until the returned function is called, which
 // returns what the operator did.
-func (r *rig) operate(t *testing.T, more ...string) (svc *service, stop func() error) {
+func (r *rig) operate(t testing.TB, more ...string) (svc *service, stop func() error) {
 	t.Helper()
 	flags := configFlags{}
 	args := r.settings(more...)
@@ -218,7 +218,7 @@ func (r *rig) ends(ctx context.Context, topic string) (int64, error) {
 }
 
 // until calls done every 100 ms until it says true; t fails after the limit.
-func until(t *testing.T, limit time.Duration, what string, done func() bool) {
+func until(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 //go:embed telemetry-s
@@ -15,10 +16,8 @@ var Names = []string{"telemetry-s"}
 
 // Open returns the folder of the named model.
 func Open(name string) (fs.FS, error) {
-	for _, known := range Names {
-		if name == known {
-			return fs.Sub(files, name)
-		}
+	if slices.Contains(Names, name) {
+		return fs.Sub(files, name)
 	}
 	return nil, fmt.Errorf("there is no built-in model %q, only %q", name, Names)
 }

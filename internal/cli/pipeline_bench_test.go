@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/weirstream/weir/internal/sample"
+	"github.com/weirstream/weir/pipeline"
+)
+
+// BenchmarkPipeline measures the whole way of an event, from a topic that holds a backlog
+// of b.N of them to acknowledged scores and saved states, over TCP to Kafka and Redis (the
+// embedded ones unless WEIR_TEST_KAFKA and WEIR_TEST_REDIS name others). Allocations and
+// bytes are those of the process, the embedded servers among them.
+func BenchmarkPipeline(b *testing.B) {
+	r := newRig(b, 8)
+	if err := r.produceBacklog(b, b.N); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	_, stop := r.operate(b, "kafka.session_timeout=10s", "kafka.heartbeat_interval=1s", "state.checkpoint.every=1s",
+		"service.log.level=warn")
+	until(b, 10*time.Minute, "backlog scored", func() bool {
+		n, err := r.ends(b.Context(), r.name+".scores")
+		return err == nil && n >= int64(b.N)
+	})
+	if err := stop(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// produceBacklog writes n events of the sample's streams.
+func (r *rig) produceBacklog(b *testing.B, n int) error {
+	b.Helper()
+	streams, err := sample.Streams()
+	if err != nil {
+		return err
+	}
+	parts := make([][]pipeline.Message, r.width)
+	for i := range n {
+		s, row := &streams[i%len(streams)], i/len(streams)
+		at := s.Times[0] + int64(row)*60000
+		p := i % len(streams) % r.width
+		parts[p] = append(parts[p], pipeline.Message{
+			Key: []byte(s.Name),
+			Value: fmt.Appendf(nil, `{"stream":%q,"ts":%d,"value":%s}`, s.Name, at,
+				strconv.FormatFloat(s.Values[row%len(s.Values)], 'g', -1, 64)),
+		})
+		if len(parts[p]) == 1000 {
+			if err := r.produce(b.Context(), p, parts[p]); err != nil {
+				return err
+			}
+			parts[p] = nil
+		}
+	}
+	for p, rest := range parts {
+		if err := r.produce(b.Context(), p, rest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
