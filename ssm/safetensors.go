@@ -105,7 +105,7 @@ func parseHeader(header []byte) ([]fileTensor, error) {
 	if _, err := dec.Token(); err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one JSON value")
 	}
 	return tensors, nil
@@ -166,7 +166,7 @@ func (f *tensorFile) read(use func(t fileTensor, data []byte) error) error {
 		buf.Reset()
 		n := int64(t.Offsets[1] - t.Offsets[0])
 		if _, err := io.CopyN(&buf, f.data, n); err != nil {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return fmt.Errorf("tensor %q: %w", t.name, err)

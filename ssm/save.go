@@ -1,7 +1,6 @@
 package ssm
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -88,17 +87,17 @@ func WriteTensors(w io.Writer, tensors []Tensor) error {
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewWriterSize(w, 1<<16)
-	var prefix [8]byte
-	binary.LittleEndian.PutUint64(prefix[:], uint64(len(header)))
-	buffered.Write(prefix[:]) // a bufio.Writer keeps its first error for Flush
-	buffered.WriteString(header)
-	var buf []byte
+	buf := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	if _, err := w.Write(append(buf, header...)); err != nil {
+		return err
+	}
 	for _, t := range tensors {
 		buf = appendFloats(buf[:0], t.Data)
-		buffered.Write(buf)
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
 	}
-	return buffered.Flush()
+	return nil
 }
 
 // tensorHeader returns the JSON header, padded with spaces so that the data

@@ -198,6 +198,9 @@ func benchmarkStep(b *testing.B, m *Model, batch, streams int) {
 	w := walk{m, rand.New(rand.NewPCG(1, 2))}
 	n := m.StateLen()
 	slab := make([]float32, streams*n)
+	for i := range slab {
+		slab[i] = 1e-3 // so that every page is there
+	}
 	states := make([]State, streams)
 	for i, at := range w.rng.Perm(streams) {
 		states[i] = slab[at*n:][:n:n]

@@ -8,86 +8,106 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// gemm writes the product of some rows of a with one panel, with sixteen columns
-// of it, or with two panels: cols vectors of lanes. stride is the length of a
-// panel's row. Two panels keep enough sums going to hide the latency of an FMA
-// where there is one row only.
+// A tile is the part of a product that stays in registers: some rows of a times
+// one panel, sixteen columns of it, or two panels. Two keep enough sums going to
+// hide the latency of an FMA where there is one row only.
+type tile struct {
+	vec
+	rows, cols int // cols in vectors
+
+	acc   [][]reg.VecVirtual
+	panel reg.Register
+	apart reg.Register // bytes from one panel to the next, where there are two
+}
+
+// gemm writes one tile's kernel. stride is the length of a panel's row.
 func gemm(isa string, rows, cols, lanes int) {
 	name := fmt.Sprintf("gemm%dx%d%s", rows, cols*lanes, isa)
 	TEXT(name, NOSPLIT, "func(dst *float32, ldd int, a *float32, lda int, panel *float32, stride, k int, add bool)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s computes %d rows of %d columns: Gemm's loop with the sums in registers.", name, rows, cols*lanes))
-	v := vec{lanes: lanes}
+	t := tile{vec: vec{lanes: lanes}, rows: rows, cols: cols}
 
 	a := rowPointers(Load(Param("a"), GP64()), Load(Param("lda"), GP64()), rows)
-	panel := Load(Param("panel"), GP64())
+	t.panel = Load(Param("panel"), GP64())
 	stride := Load(Param("stride"), GP64())
 	SHLQ(U8(2), stride)
 	k := Load(Param("k"), GP64())
-	column := func(c int) Mem { return Mem{Base: panel, Disp: c * 4 * lanes} }
-	if perPanel := 32 / lanes; cols > perPanel {
-		apart := GP64() // bytes of a panel: (k+1)·stride
-		LEAQ(Mem{Base: k, Disp: 1}, apart)
-		IMULQ(stride, apart)
-		first := column
-		column = func(c int) Mem {
-			if c < perPanel {
-				return first(c)
-			}
-			return Mem{Base: panel, Index: apart, Scale: 1, Disp: (c - perPanel) * 4 * lanes}
-		}
+	if cols > t.perPanel() {
+		t.apart = GP64() // (k+1)·stride
+		LEAQ(Mem{Base: k, Disp: 1}, t.apart)
+		IMULQ(stride, t.apart)
 	}
-
-	acc := make([][]reg.VecVirtual, rows)
-	for r := range acc {
-		for c := range cols {
-			acc[r] = append(acc[r], v.reg())
-			if r == 0 {
-				VMOVUPS(column(c), acc[0][c]) // acc = bias[j]
-			} else {
-				VMOVAPS(acc[0][c], acc[r][c])
-			}
-		}
-	}
-	w := make([]reg.VecVirtual, cols)
-	for c := range w {
-		w[c] = v.reg()
-	}
-	bcast := []reg.VecVirtual{v.reg(), v.reg()}
-
+	t.start()
 	Label("k")
-	ADDQ(stride, panel)
-	for c := range w {
-		VMOVUPS(column(c), w[c])
-	}
-	for r := range rows {
-		b := bcast[r%2]
-		VBROADCASTSS(a.row(r), b)
-		for c := range w {
-			VFMADD231PS(w[c], b, acc[r][c]) // acc = fma(a[i][k], w[j][k], acc)
-		}
-	}
+	ADDQ(stride, t.panel)
+	t.multiply(a)
 	a.advance(4)
 	DECQ(k)
 	JNZ(LabelRef("k"))
+	t.store(rowPointers(Load(Param("dst"), GP64()), Load(Param("ldd"), GP64()), rows))
+	VZEROUPPER()
+	RET()
+}
 
-	dst := rowPointers(Load(Param("dst"), GP64()), Load(Param("ldd"), GP64()), rows)
+func (t *tile) perPanel() int { return 32 / t.lanes }
+
+// column addresses vector c of the panels' current row.
+func (t *tile) column(c int) Mem {
+	if c < t.perPanel() {
+		return Mem{Base: t.panel, Disp: c * 4 * t.lanes}
+	}
+	return Mem{Base: t.panel, Index: t.apart, Scale: 1, Disp: (c - t.perPanel()) * 4 * t.lanes}
+}
+
+// start writes acc = bias[j].
+func (t *tile) start() {
+	t.acc = make([][]reg.VecVirtual, t.rows)
+	for r := range t.acc {
+		for c := range t.cols {
+			t.acc[r] = append(t.acc[r], t.reg())
+			if r == 0 {
+				VMOVUPS(t.column(c), t.acc[0][c])
+			} else {
+				VMOVAPS(t.acc[0][c], t.acc[r][c])
+			}
+		}
+	}
+}
+
+// multiply writes acc = fma(a[i][k], w[j][k], acc).
+func (t *tile) multiply(a pointers) {
+	w := make([]reg.VecVirtual, t.cols)
+	for c := range w {
+		w[c] = t.reg()
+		VMOVUPS(t.column(c), w[c])
+	}
+	broadcast := []reg.VecVirtual{t.reg(), t.reg()}
+	for r := range t.rows {
+		b := broadcast[r%2]
+		VBROADCASTSS(a.row(r), b)
+		for c := range w {
+			VFMADD231PS(w[c], b, t.acc[r][c])
+		}
+	}
+}
+
+// store writes dst[i][j] = acc, or dst[i][j] += acc.
+func (t *tile) store(dst pointers) {
 	add := Load(Param("add"), GP8())
 	TESTB(add, add)
 	JZ(LabelRef("store"))
-	for r := range rows {
-		for c := range w {
-			VADDPS(dst.row(r).Offset(c*4*lanes), acc[r][c], acc[r][c])
+	for r, row := range t.acc {
+		for c, acc := range row {
+			VADDPS(dst.row(r).Offset(c*4*t.lanes), acc, acc)
 		}
 	}
 	Label("store")
-	for r := range rows {
-		for c := range w {
-			VMOVUPS(acc[r][c], dst.row(r).Offset(c*4*lanes))
+	for r, row := range t.acc {
+		for c, acc := range row {
+			VMOVUPS(acc, dst.row(r).Offset(c*4*t.lanes))
 		}
 	}
-	VZEROUPPER()
-	RET()
 }
 
 // pointers addresses up to eight rows that lie a fixed distance apart.
