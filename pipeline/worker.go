@@ -188,7 +188,7 @@ func (w *Worker) process(ctx context.Context) error {
 		w.Log.Error("events are gone from the log before they were read: retention is shorter than the outage was",
 			"topic", w.Topic, "partition", w.Partition, "from", w.position, "events", w.batch.Missing)
 		w.Metrics.Gap(ctx, w.batch.Missing)
-		w.Operator.MarkGap(w.batch.Next)
+		w.Operator.MarkGap(w.position + w.batch.Missing)
 	}
 	began := time.Now()
 	w.letters, w.scores, w.values = w.letters[:0], w.scores[:0], w.values[:0]
