@@ -1,0 +1,54 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/weirstream/weir/ssm"
+)
+
+// A Window is a stretch of one stream, from whose first event the state runs up
+// from zero. A token model's window has Tokens alone: each but the first is a
+// target. An event model's has the rest.
+type Window struct {
+	Tokens []int32
+
+	Inputs  []float32 // (length, n_input)
+	Gaps    []float32 // (length), multiply Δ; nil for 1 throughout
+	Targets []float32 // (length): what row t's outputs forecast
+	Counts  []bool    // (length): whether a row counts in the loss; nil for all
+}
+
+// len is the number of rows.
+func (w *Window) len() int { return max(len(w.Tokens), len(w.Targets)) }
+
+// targets is the number of rows that count.
+func (w *Window) targets() int {
+	if w.Tokens != nil {
+		return len(w.Tokens) - 1
+	}
+	if w.Counts == nil {
+		return len(w.Targets)
+	}
+	n := 0
+	for _, c := range w.Counts {
+		if c {
+			n++
+		}
+	}
+	return n
+}
+
+// check panics where lengths do not match the model: a mistake of the caller's.
+func (w *Window) check(d *ssm.Dims) {
+	n := w.len()
+	ok := n > 0 && (w.Gaps == nil || len(w.Gaps) == n) && (w.Counts == nil || len(w.Counts) == n)
+	if d.Vocab > 0 {
+		ok = ok && len(w.Targets) == 0 && n > 1
+	} else {
+		ok = ok && len(w.Tokens) == 0 && len(w.Inputs) == n*d.NInput
+	}
+	if !ok {
+		panic(fmt.Sprintf("train: a window with %d tokens, %d inputs, %d gaps, %d targets, %d counts does not fit the model",
+			len(w.Tokens), len(w.Inputs), len(w.Gaps), len(w.Targets), len(w.Counts)))
+	}
+}
