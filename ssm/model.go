@@ -118,8 +118,10 @@ func (m *Model) sum() [16]byte {
 	d := m.dims
 	h := sha256.New()
 	buf := []byte("weir ssm 1")
-	for _, v := range []int{d.DModel, d.DInner, d.DState, d.DConv, d.DTRank, d.NLayer, d.Vocab, d.NInput, d.NOutput,
-		bit(d.UseBias), bit(d.UseConvBias), bit(d.TieHead)} {
+	for _, v := range []int{
+		d.DModel, d.DInner, d.DState, d.DConv, d.DTRank, d.NLayer, d.Vocab, d.NInput, d.NOutput,
+		bit(d.UseBias), bit(d.UseConvBias), bit(d.TieHead),
+	} {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(v))
 	}
 	buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(d.NormEps))

@@ -2,14 +2,13 @@ package ssm
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"os"
 	"testing"
-
-	"encoding/binary"
 )
 
 // steppedState returns a state after some events, and the model's walk.

@@ -23,7 +23,10 @@ func TestFMAIsRoundedOnce(t *testing.T) {
 		{1 + 0x1p-20, 0x1p-150 * (1 << 24), 0x1p-127},
 		{0x1.00001p-75, 0x1.00001p-75, 0x1p-127}, // the sum is denormal, the product half its last bit and a little
 		{-0x1.00001p-75, 0x1.00001p-75, 0x1p-127},
-		{0x1p-100, 0x1p-100, 1}, {0, 1, 0}, {0x1.fffffep127, 2, 0}, {0x1.fffffep127, 0x1.fffffep127, -0x1.fffffep127},
+		{0x1p-100, 0x1p-100, 1},
+		{0, 1, 0},
+		{0x1.fffffep127, 2, 0},
+		{0x1.fffffep127, 0x1.fffffep127, -0x1.fffffep127},
 	}
 	for _, w := range witness {
 		checkFMA(t, w[0], w[1], w[2])
