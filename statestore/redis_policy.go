@@ -48,15 +48,20 @@ func (r *Redis) evicts(policy, limit string) bool {
 	return strings.HasPrefix(policy, "allkeys-") || r.ttl > 0 && strings.HasPrefix(policy, "volatile-")
 }
 
+// untold begins the replies of a server that forbids or does not know INFO memory: an
+// unknown command or section, an ACL, miniredis. Others, such as LOADING, are failures.
+var untold = []string{"ERR ", "NOPERM ", "section (memory)"}
+
 // evictionPolicy reads a server's maxmemory-policy and maxmemory in bytes, "" where it
 // refuses to tell them.
 func evictionPolicy(ctx context.Context, node redis.Cmdable) (policy, limit string, err error) {
 	info, err := node.Info(ctx, "memory").Result()
-	// miniredis, which never evicts, answers "section (memory) is not supported".
-	if redis.HasErrorPrefix(err, "ERR") || redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "section") {
-		return "", "", nil
-	}
 	if err != nil {
+		for _, prefix := range untold {
+			if strings.HasPrefix(err.Error(), prefix) {
+				return "", "", nil
+			}
+		}
 		return "", "", err
 	}
 	for line := range strings.Lines(info) {
