@@ -115,8 +115,14 @@ func headerOf(m *Message, key string) string {
 	return string(m.Headers[i].Value)
 }
 
-// newWorker returns a worker from a source to two sinks, with a new operator.
-func newWorker(tb testing.TB, m *operator.Model, store statestore.Store, source Source, scores, letters Sink) *Worker {
+// newOperator returns an operator that keeps more streams than the tests have.
+func newOperator(m *operator.Model, store statestore.Store) *operator.Operator {
+	return operator.New(m, store, testPartition, statestore.Token{Generation: 1},
+		operator.Config{FalseAlarms: 1.0 / 3600, MaxStreams: 1000})
+}
+
+// newWorker returns a worker from a source to two sinks.
+func newWorker(tb testing.TB, o *operator.Operator, source Source, scores, letters Sink) *Worker {
 	tb.Helper()
 	metrics, err := NewMetrics(nil, MetricLabels{})
 	if err != nil {
@@ -128,9 +134,7 @@ func newWorker(tb testing.TB, m *operator.Model, store statestore.Store, source 
 	}
 	return &Worker{
 		Service: "weir", Topic: testPartition.Topic, Partition: testPartition.Number,
-		Source: source, Scores: scores, DeadLetters: letters, Decoder: decoder,
-		Operator: operator.New(m, store, testPartition, statestore.Token{Generation: 1},
-			operator.Config{FalseAlarms: 1.0 / 3600, MaxStreams: 1000}),
+		Source: source, Scores: scores, DeadLetters: letters, Decoder: decoder, Operator: o,
 		MaxBytes: 1 << 20, DrainTimeout: 10 * time.Second, Committed: statestore.NoOffset,
 		Retry:   &Retrier{Log: slog.New(slog.DiscardHandler), Report: func(string, error) {}, Count: metrics.Retry},
 		Metrics: metrics, Log: slog.New(slog.DiscardHandler),

@@ -80,7 +80,7 @@ func (s notedStore) Advance(ctx context.Context, p statestore.Partition, t state
 // noted returns a worker over log, and the diary of its calls.
 func noted(t *testing.T, log []Message, size int, store statestore.Store) (*Worker, *diary) {
 	d := &diary{}
-	return newWorker(t, tinyModel(t), notedStore{d, store}, notedSource{d, &sliceSource{log: log, size: size}},
+	return newWorker(t, newOperator(tinyModel(t), notedStore{d, store}), notedSource{d, &sliceSource{log: log, size: size}},
 		notedSink{d, "scores", &sliceSink{}}, notedSink{d, "letters", &sliceSink{}}), d
 }
 
@@ -196,18 +196,18 @@ func TestWorkerGoesOnAtTheStoredCursor(t *testing.T) {
 	log := minutely("a", 10, 30)
 	first := &sliceSource{log: log[:20]}
 	scores := &sliceSink{}
-	if err := newWorker(t, m, store, first, scores, &sliceSink{}).Run(t.Context()); err != nil {
+	if err := newWorker(t, newOperator(m, store), first, scores, &sliceSink{}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	second := &sliceSource{log: log}
-	if err := newWorker(t, m, store, second, scores, &sliceSink{}).Run(t.Context()); err != nil {
+	if err := newWorker(t, newOperator(m, store), second, scores, &sliceSink{}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"30 false"}, second.seeks); diff != "" {
 		t.Errorf("seeks (-want +got):\n%s", diff)
 	}
 	straight := &sliceSink{}
-	if err := newWorker(t, m, statestore.NewMemory(), &sliceSource{log: log, size: 1}, straight, &sliceSink{}).Run(t.Context()); err != nil {
+	if err := newWorker(t, newOperator(m, statestore.NewMemory()), &sliceSource{log: log, size: 1}, straight, &sliceSink{}).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(straight.values(), scores.values()); diff != "" {
@@ -217,7 +217,7 @@ func TestWorkerGoesOnAtTheStoredCursor(t *testing.T) {
 
 func TestEmptyStoreOfAKnownPartitionIsRebuiltFromTheLogsBeginning(t *testing.T) {
 	source := &sliceSource{log: minutely("a", 0, 10)}
-	w := newWorker(t, tinyModel(t), statestore.NewMemory(), source, &sliceSink{}, &sliceSink{})
+	w := newWorker(t, newOperator(tinyModel(t), statestore.NewMemory()), source, &sliceSink{}, &sliceSink{})
 	w.Committed = 7
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -244,7 +244,7 @@ func TestGapMarksOnlyTheFirstEventOfAStreamHoweverLargeTheBatch(t *testing.T) {
 	for _, size := range []int{100, 1} {
 		scores := &sliceSink{}
 		source := &gapSource{sliceSource{log: log, size: size}}
-		if err := newWorker(t, tinyModel(t), statestore.NewMemory(), source, scores, &sliceSink{}).Run(t.Context()); err != nil {
+		if err := newWorker(t, newOperator(tinyModel(t), statestore.NewMemory()), source, scores, &sliceSink{}).Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		var states []string
@@ -265,7 +265,7 @@ func TestOutputKeepsKeyTimeAndTrace(t *testing.T) {
 		{Key: "traceparent", Value: []byte("00-ab-cd-01")}, {Key: "secret", Value: []byte("x")}, {Key: "tracestate", Value: []byte("k=v")},
 	}
 	scores := &sliceSink{}
-	w := newWorker(t, tinyModel(t), statestore.NewMemory(), &sliceSource{log: in}, scores, &sliceSink{})
+	w := newWorker(t, newOperator(tinyModel(t), statestore.NewMemory()), &sliceSource{log: in}, scores, &sliceSink{})
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
