@@ -34,18 +34,14 @@ type rows struct {
 	gap    []float32   // (maxFields), in typical gaps
 	out    []float32   // (maxFields, nLevels)
 	states []ssm.State // of the row's field, or one of spare
-	spare  []ssm.State // copies, for events that must not change their field
+	spare  []ssm.State // copies, for events that must not change their field; nil until used
 }
 
-func newRows(m *ssm.Model) rows {
-	r := rows{
+func newRows() rows {
+	return rows{
 		x: make([]float32, maxFields*nFeatures), gap: make([]float32, maxFields), out: make([]float32, maxFields*nLevels),
 		states: make([]ssm.State, maxFields), spare: make([]ssm.State, maxFields),
 	}
-	for i := range r.spare {
-		r.spare[i] = m.NewState()
-	}
-	return r
 }
 
 // admit takes one event in: skips it, rejects it, or prepares its step. Rows of other
@@ -118,7 +114,7 @@ func (o *Operator) prepare(p *pending) {
 		o.rows.gap[r] = float32(ratio)
 		o.rows.states[r] = f.state
 		if p.late {
-			copy(o.rows.spare[r], f.state)
+			o.rows.spare[r] = append(o.rows.spare[r][:0], f.state...)
 			o.rows.states[r] = o.rows.spare[r]
 		}
 	}

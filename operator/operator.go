@@ -53,7 +53,7 @@ type Operator struct {
 func New(m *Model, store statestore.Store, p statestore.Partition, token statestore.Token, cfg Config) *Operator {
 	return &Operator{
 		model: m, store: store, partition: p, token: token, cfg: cfg,
-		cache: newCache(), stepper: m.ssm.NewStepper(maxFields), rows: newRows(m.ssm), gapAt: statestore.NoOffset,
+		cache: newCache(), stepper: m.ssm.NewStepper(maxFields), rows: newRows(), gapAt: statestore.NoOffset,
 	}
 }
 
