@@ -67,10 +67,11 @@ func (c *demoCmd) Run(ctx context.Context, std *streams) (err error) {
 	if !(c.Speed > 0) {
 		return usageErrorf("--speed %v: use a number above 0", c.Speed)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if c.For > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, began.Add(c.For))
-		defer cancel()
+		// Not a deadline: network calls would see it pass before the context does.
+		defer time.AfterFunc(time.Until(began.Add(c.For)), cancel).Stop()
 	}
 	e, err := startEmbedded()
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *demoCmd) play(ctx context.Context, e *embedded, svc *service, progress 
 	g.Go(func() error { return replay(ctx, svc.kafka, c.Speed) })
 	g.Go(func() error { return w.run(ctx) })
 	g.Go(func() error { return e.keepSmall(ctx) })
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
 	return w, nil

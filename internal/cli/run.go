@@ -52,7 +52,7 @@ type redisLog struct{ log *slog.Logger }
 
 // Printf implements go-redis' logging interface.
 func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
-	l.log.DebugContext(ctx, fmt.Sprintf(format, v...), "component", "redis client")
+	l.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, v...))
 }
 
 // A service is the operator with everything around it: what run starts, and demo as well.

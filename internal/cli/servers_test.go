@@ -94,6 +94,12 @@ func (r *rig) createTopics(t testing.TB) {
 // returns what the operator did.
 func (r *rig) operate(t testing.TB, more ...string) (svc *service, stop func() error) {
 	t.Helper()
+	return r.operateTo(t, &lockedBuffer{}, more...)
+}
+
+// operateTo is operate with the operator's log in the given buffer.
+func (r *rig) operateTo(t testing.TB, log *lockedBuffer, more ...string) (svc *service, stop func() error) {
+	t.Helper()
 	flags := configFlags{}
 	args := r.settings(more...)
 	for i := 1; i < len(args); i += 2 {
@@ -103,8 +109,7 @@ func (r *rig) operate(t testing.TB, more ...string) (svc *service, stop func() e
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log lockedBuffer
-	svc, err = newService(cfg, newLogger(&log, cfg.Service.Log))
+	svc, err = newService(cfg, newLogger(log, cfg.Service.Log))
 	if err != nil {
 		t.Fatal(err)
 	}
