@@ -121,16 +121,44 @@ const (
 	Below
 )
 
-// surprise is −log10 of the probability of a value at least as far out as x in
-// the direction: 0 for the most ordinary value, 3 for one in a thousand.
+const (
+	// ordinary is the distance, in spreads, up to which surprise grows in proportion;
+	// beyond, with the logarithm.
+	ordinary = 10
+	// maxSurprise bounds a surprise.
+	maxSurprise = 300
+)
+
+// surprise says how far x is from what was expected in the given direction: its
+// distance from the forecast plus its distance from the long-run centre, both in
+// spreads. The first shows what is sudden, the second what is unusual though the
+// forecast has followed it. It has no scale of its own: the calibrator gives it one.
+//
+// The forecast's own tail probability would be the obvious measure, and is a poor
+// one: a model sure of the next value is surprised by trifles, and a model that
+// has got used to an incident by nothing.
 func (d *distribution) surprise(x float64, direction Direction) float64 {
-	below, above := d.tails(x)
-	p := 2 * min(below, above)
+	x = min(max(x, -limit), limit)
+	sudden := directed(x-d.forecast().YHat, direction)
+	unusual := directed(x-d.axis.centre, direction)
+	return min(damped(sudden/d.axis.spread)+damped(unusual/d.axis.spread), maxSurprise)
+}
+
+// directed is the size of a deviation, 0 if it has the wrong direction.
+func directed(deviation float64, direction Direction) float64 {
 	switch direction {
 	case Above:
-		p = above
+		return max(deviation, 0)
 	case Below:
-		p = below
+		return max(-deviation, 0)
 	}
-	return max(-float64(fmath.Log(max(p, minTailProbability))*naturalToDecimal), 0)
+	return math.Abs(deviation)
+}
+
+// damped returns distance, beyond ordinary only its logarithm.
+func damped(distance float64) float64 {
+	if distance <= ordinary {
+		return distance
+	}
+	return ordinary * (1 + fmath.Log(min(distance, math.MaxFloat64)/ordinary))
 }

@@ -55,7 +55,7 @@ func TestTailsAreProbabilitiesAndMonotone(t *testing.T) {
 			t.Fatalf("tails of %v: %v %v, of %v: %v %v", x, below, above, y, belowY, aboveY)
 		}
 		for _, direction := range []Direction{Both, Above, Below} {
-			if e := d.surprise(x, direction); !(e >= 0 && e <= 300) {
+			if e := d.surprise(x, direction); !(e >= 0 && e <= maxSurprise) {
 				t.Fatalf("surprise %v", e)
 			}
 		}
@@ -64,7 +64,7 @@ func TestTailsAreProbabilitiesAndMonotone(t *testing.T) {
 
 func TestTailsMeetTheirLevelsAtTheQuantiles(t *testing.T) {
 	out := []float32{2, 1, 0, -1, 1, 0.4, 0, 1, -1, 2, 3}
-	d, err := newDistribution(out, axis{10, 2})
+	d, err := newDistribution(out, axis{origin: 10, unit: 2, centre: 8, spread: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestTailsMeetTheirLevelsAtTheQuantiles(t *testing.T) {
 }
 
 func TestDirectionChoosesTheSide(t *testing.T) {
-	d, err := newDistribution(make([]float32, nLevels), axis{0, 1})
+	d, err := newDistribution(make([]float32, nLevels), axis{unit: 1, spread: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +100,26 @@ func TestBrokenModelOutputIsAnError(t *testing.T) {
 	for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
 		out := make([]float32, nLevels)
 		out[7] = v
-		if _, err := newDistribution(out, axis{0, 1}); err == nil {
+		if _, err := newDistribution(out, axis{unit: 1, spread: 1}); err == nil {
 			t.Errorf("output %v accepted", v)
 		}
+	}
+}
+
+func TestSurpriseGrowsWithTheDistanceFromForecastAndCentre(t *testing.T) {
+	d, err := newDistribution(make([]float32, nLevels), axis{origin: 5, unit: 1, centre: 0, spread: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := -1.0
+	for _, x := range []float64{5, 6, 20, 1e3, 1e6, 1e12} {
+		e := d.surprise(x, Both)
+		if e <= before {
+			t.Errorf("surprise of %v is %v, that of less %v", x, e, before)
+		}
+		before = e
+	}
+	if expected, unusual := d.surprise(5, Both), d.surprise(0, Both); math.Abs(expected-5) > 1e-9 || math.Abs(unusual-5) > 1e-9 {
+		t.Errorf("as forecast, 5 from the centre: %v; at the centre, 5 from the forecast: %v; want 5", expected, unusual)
 	}
 }

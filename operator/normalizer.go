@@ -128,11 +128,19 @@ func (n *normalizer) unit() float64 {
 }
 
 // axis returns the coordinates that forecasts of the next value are made in.
-func (n *normalizer) axis() axis { return axis{n.last, n.unit()} }
+func (n *normalizer) axis() axis {
+	unit := n.unit()
+	// What is known of a young stream's scale is little: the first value gives none.
+	young := 1 + 8/float64(max(n.n, 1))
+	spread := max(n.scale, 0.3*unit, resolution*math.Abs(n.centre), minSize)
+	return axis{origin: n.last, unit: unit, centre: n.centre, spread: min(float64(spread*young), limit)}
+}
 
 // An axis maps values to coordinates and back: the change from origin in units
-// of the typical change, compressed by asinh. It changes with every value learnt.
-type axis struct{ origin, unit float64 }
+// of the typical change, compressed by asinh. Beside that it holds what is usual
+// in the long run: centre, and the mean distance from it, spread. It changes with
+// every value learnt.
+type axis struct{ origin, unit, centre, spread float64 }
 
 // coordinate is asinh((x − origin)/unit), within ±maxCoordinate.
 func (a axis) coordinate(x float64) float64 {

@@ -4,7 +4,6 @@ import (
 	"math"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -102,7 +101,7 @@ func TestNormalizerIsFiniteOnWildStreams(t *testing.T) {
 
 func TestAxisValueInvertsCoordinate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := axis{rapid.Float64Range(-1e6, 1e6).Draw(t, "origin"), rapid.Float64Range(1e-3, 1e3).Draw(t, "unit")}
+		a := axis{origin: rapid.Float64Range(-1e6, 1e6).Draw(t, "origin"), unit: rapid.Float64Range(1e-3, 1e3).Draw(t, "unit")}
 		x := rapid.Float64Range(-1e9, 1e9).Draw(t, "x")
 		if got := a.value(a.coordinate(x)); math.Abs(got-x) > 1e-9*(math.Abs(x)+math.Abs(a.origin)+a.unit) {
 			t.Fatalf("value(coordinate(%v)) = %v", x, got)
@@ -110,8 +109,8 @@ func TestAxisValueInvertsCoordinate(t *testing.T) {
 	})
 }
 
-// A change of unit by a power of two is exact in floating point, so features
-// must not change by one bit.
+// A change of unit by a power of two is exact in floating point; the features keep
+// nothing of it but the last bits of the logarithms.
 func TestFeaturesAreFreeOfTheUnit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		factor := math.Ldexp(1, rapid.IntRange(-30, 30).Draw(t, "exponent"))
@@ -128,8 +127,10 @@ func TestFeaturesAreFreeOfTheUnit(t *testing.T) {
 		var inA, inB [nFeatures]float32
 		a.features(inA[:], a.gapRatio(60))
 		b.features(inB[:], b.gapRatio(3600))
-		if diff := cmp.Diff(inA, inB); diff != "" {
-			t.Fatal(diff)
+		for i := range inA {
+			if math.Abs(float64(inA[i]-inB[i])) > 1e-5 {
+				t.Fatalf("feature %d is %v in one unit, %v in the other", i, inA[i], inB[i])
+			}
 		}
 	})
 }

@@ -111,7 +111,7 @@ func TestRecordDamagedInTheStoreBeginsAnewAndSaysSo(t *testing.T) {
 // fixedStream is a stream of numbers that no event produced.
 func fixedStream(m *Model) *stream {
 	s := &stream{key: "fixed", lsn: 77, time: start, n: 12345, lateRun: 3}
-	s.calibrator.n = 12340
+	s.calibrator.n, s.calibrator.recent = 12340, 0.75
 	for i := range s.calibrator.bins {
 		s.calibrator.bins[i] = float32(i) + 0.25
 	}

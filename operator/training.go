@@ -28,27 +28,29 @@ func FeatureRows(dst []float32, times []int64, values []float64) []float32 {
 	return dst
 }
 
-// PriorWeights returns the shares of a stream's surprises under m in each bin of
-// a model's prior, its first warm-up left out; nil for a stream no longer than
-// that. times are Unix milliseconds. The error is a broken model's.
+// PriorWeights returns the shares of a stream's averaged surprises under m in each
+// bin of a model's prior, its first warm-up left out; nil for a stream no longer
+// than that. times are Unix milliseconds. The error is a broken model's.
 func (m *Model) PriorWeights(times []int64, values []float64) ([]float64, error) {
 	if len(values) <= warmEvents {
 		return nil, nil
 	}
-	row := FeatureRows(nil, times, values)
+	rows := FeatureRows(nil, times, values)
 	out, stepper, state := make([]float32, nLevels), m.ssm.NewStepper(1), []ssm.State{m.ssm.NewState()}
 	var n normalizer
 	n.observe(values[0], 0)
+	var c calibrator
 	weights := make([]float64, nBins)
 	for i, x := range values[1:] {
-		in := row[i*RowSize:][:RowSize]
+		in := rows[i*RowSize:][:RowSize]
 		stepper.Step(out, in[:nFeatures], in[nFeatures+1:], state)
 		d, err := newDistribution(out, n.axis())
 		if err != nil {
 			return nil, err
 		}
+		c.observe(d.surprise(x, Both))
 		if i+1 >= warmEvents {
-			weights[binOf(d.surprise(x, Both))] += 1 / float64(len(values)-warmEvents)
+			weights[binOf(c.recent)] += 1 / float64(len(values)-warmEvents)
 		}
 		n.observe(x, float64(times[i+1]-times[i])/1000)
 	}

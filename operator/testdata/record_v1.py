@@ -22,7 +22,7 @@ NAMES = [b"", b"cpu", b"mem\xff"]
 
 record = b"WSTR" + struct.pack("<B3x16s", 1, b"fixed lineage 16")
 record += struct.pack("<qqII", START, 12345, 3, len(NAMES))
-record += struct.pack("<Q64f", 12340, *[i + 0.25 for i in range(64)])
+record += struct.pack("<Qd96f", 12340, 0.75, *[i + 0.25 for i in range(96)])
 for i, name in enumerate(NAMES):
     record += struct.pack("<H", len(name)) + name + struct.pack("<q", START - i)
     record += struct.pack("<QQ10d", 12000 + i, 400 + i, *[(j + 1) / 16 for j in range(10)])
