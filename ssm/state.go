@@ -1,6 +1,7 @@
 package ssm
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/weirstream/weir/ssm/internal/kernel"
@@ -28,4 +29,10 @@ func (m *Model) layerState(s State, i int) (conv, h []float32) {
 	c := kernel.Pad(m.dims.DInner) * (m.dims.DConv - 1)
 	s = s[i*n:][:n:n]
 	return s[:c:c], s[c:]
+}
+
+func (m *Model) checkState(s State) {
+	if len(s) != m.StateLen() {
+		panic(fmt.Sprintf("ssm: a State has length %d, want %d", len(s), m.StateLen()))
+	}
 }

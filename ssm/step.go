@@ -19,10 +19,6 @@ type Stepper struct {
 	dbc      []float32 // dt, B, C
 	dt       []float32 // d_inner: Δ before softplus, then the block's output y
 	out      []float32 // n_output or vocab
-
-	// onConvInput, where not nil, sees the convolution's input of each stream
-	// before it is overwritten.
-	onConvInput func(layer, stream int, x []float32)
 }
 
 // NewStepper returns a Stepper that computes up to maxBatch streams at once;
@@ -31,17 +27,41 @@ func (m *Model) NewStepper(maxBatch int) *Stepper {
 	if maxBatch < 1 {
 		panic("ssm: NewStepper: maxBatch must be at least 1")
 	}
+	st := m.newRows(maxBatch)
+	st.out = make([]float32, maxBatch*kernel.Pad(m.dims.outWidth()))
+	return st
+}
+
+// newRows returns a Stepper without room for what the head returns, of which
+// there is much where the vocabulary is large.
+func (m *Model) newRows(n int) *Stepper {
 	d := m.dims
-	rows := func(width int) []float32 { return make([]float32, maxBatch*kernel.Pad(width)) }
+	rows := func(width int) []float32 { return make([]float32, n*kernel.Pad(width)) }
 	return &Stepper{
 		m:        m,
-		maxBatch: maxBatch,
+		maxBatch: n,
 		residual: rows(d.DModel),
 		normed:   rows(d.DModel),
 		xz:       rows(2 * kernel.Pad(d.DInner)),
 		dbc:      rows(d.DTRank + 2*d.DState),
 		dt:       rows(d.DInner),
-		out:      rows(d.outWidth()),
+	}
+}
+
+// view returns the rows from and up to to.
+func (st *Stepper) view(from, to int) *Stepper {
+	cut := func(rows []float32) []float32 {
+		width := len(rows) / st.maxBatch
+		return rows[from*width : to*width]
+	}
+	return &Stepper{
+		m:        st.m,
+		maxBatch: to - from,
+		residual: cut(st.residual),
+		normed:   cut(st.normed),
+		xz:       cut(st.xz),
+		dbc:      cut(st.dbc),
+		dt:       cut(st.dt),
 	}
 }
 
@@ -51,11 +71,12 @@ func (m *Model) NewStepper(maxBatch int) *Stepper {
 // event over its typical one, finite and not negative; nil means 1 throughout,
 // which is the published model.
 //
-// A row's result and new state are the same bits in any batch, at any place in
-// it, and on any processor. No State may be there twice. Step panics on a wrong
-// length and on a token model.
+// A State may be there more than once: its rows are events of one stream, the
+// earlier first. A row's result and new state are the same bits in any batch, at
+// any place in it, and on any processor. Step panics on a wrong length and on a
+// token model.
 func (st *Stepper) Step(dst, x, gap []float32, states []State) {
-	d, n := st.m.dims, len(states)
+	d, n := &st.m.dims, len(states)
 	if d.Vocab > 0 {
 		panic("ssm: Step: a token model steps with StepTokens")
 	}
@@ -65,20 +86,18 @@ func (st *Stepper) Step(dst, x, gap []float32, states []State) {
 	}
 	for from := 0; from < n; from += st.maxBatch {
 		to := min(n, from+st.maxBatch)
-		kernel.Gemm(st.residual, kernel.Pad(d.DModel), x[from*d.NInput:], d.NInput, to-from, st.m.ends.input, false)
-		var g []float32
-		if gap != nil {
-			g = gap[from:to]
-		}
-		st.advance(dst[from*d.NOutput:to*d.NOutput], g, states[from:to])
+		st.enter(x[from*d.NInput:to*d.NInput], to-from)
+		st.advance(part(gap, from, to, 1), states[from:to])
+		st.leave(dst[from*d.NOutput:to*d.NOutput], to-from)
 	}
 }
 
 // StepTokens advances n streams of a token model by one token each; dst
 // (n, vocab) receives the logits of the next. It panics on a wrong length, on an
-// event model and on a token outside the vocabulary.
+// event model and on a token outside the vocabulary. What Step says of states
+// holds here as well.
 func (st *Stepper) StepTokens(dst []float32, tokens []int32, states []State) {
-	d, n := st.m.dims, len(states)
+	d, n := &st.m.dims, len(states)
 	if d.Vocab == 0 {
 		panic("ssm: StepTokens: an event model steps with Step")
 	}
@@ -86,76 +105,81 @@ func (st *Stepper) StepTokens(dst []float32, tokens []int32, states []State) {
 		panic(fmt.Sprintf("ssm: StepTokens: %d streams, vocabulary %d, with len(tokens) %d, len(dst) %d",
 			n, d.Vocab, len(tokens), len(dst)))
 	}
-	wide := kernel.Pad(d.DModel)
 	for from := 0; from < n; from += st.maxBatch {
 		to := min(n, from+st.maxBatch)
-		for i, id := range tokens[from:to] {
-			row := st.residual[i*wide:][:wide]
-			copy(row, st.m.weights.embedding[int(id)*d.DModel:][:d.DModel])
-			clear(row[d.DModel:])
-		}
-		st.advance(dst[from*d.Vocab:to*d.Vocab], nil, states[from:to])
+		st.enterTokens(tokens[from:to])
+		st.advance(nil, states[from:to])
+		st.leave(dst[from*d.Vocab:to*d.Vocab], to-from)
 	}
 }
 
-// advance takes the rows of st.residual through every block and the head.
-func (st *Stepper) advance(dst, gap []float32, states []State) {
-	d, n, want := &st.m.dims, len(states), st.m.StateLen()
+// part returns rows from to to of rows of a width, nil of nil.
+func part(rows []float32, from, to, width int) []float32 {
+	if rows == nil {
+		return nil
+	}
+	return rows[from*width : to*width]
+}
+
+// enter makes st.residual of n events.
+func (st *Stepper) enter(x []float32, n int) {
+	kernel.Gemm(st.residual, kernel.Pad(st.m.dims.DModel), x, st.m.dims.NInput, n, st.m.ends.input, false)
+}
+
+// enterTokens makes st.residual of tokens.
+func (st *Stepper) enterTokens(tokens []int32) {
+	d := &st.m.dims
+	wide := kernel.Pad(d.DModel)
+	for i, id := range tokens {
+		row := st.residual[i*wide:][:wide]
+		copy(row, st.m.weights.embedding[int(id)*d.DModel:][:d.DModel])
+		clear(row[d.DModel:])
+	}
+}
+
+// leave takes n rows of st.residual through the final norm and the head.
+func (st *Stepper) leave(dst []float32, n int) {
+	d := &st.m.dims
+	st.norm(st.m.ends.normF, n)
+	wide, padded, width := kernel.Pad(d.DModel), kernel.Pad(d.outWidth()), d.outWidth()
+	kernel.Gemm(st.out, padded, st.normed, wide, n, st.m.ends.head, false)
+	for i := range n {
+		copy(dst[i*width:][:width], st.out[i*padded:])
+	}
+}
+
+// advance takes the rows of st.residual through every block.
+func (st *Stepper) advance(gap []float32, states []State) {
 	for _, s := range states {
-		if len(s) != want {
-			panic(fmt.Sprintf("ssm: a State has length %d, want %d", len(s), want))
-		}
+		st.m.checkState(s)
 	}
 	for i := range st.m.layers {
 		st.block(i, gap, states)
 	}
-	st.norm(st.m.ends.normF, n)
-	wide, padded := kernel.Pad(d.DModel), kernel.Pad(d.outWidth())
-	kernel.Gemm(st.out, padded, st.normed, wide, n, st.m.ends.head, false)
-	for i := range n {
-		copy(dst[i*d.outWidth():][:d.outWidth()], st.out[i*padded:])
-	}
 }
 
-// norm computes st.normed = RMSNorm(st.residual).
-func (st *Stepper) norm(w []float32, n int) {
-	d := &st.m.dims
-	wide := len(w)
-	for i := range n {
-		kernel.RMSNorm(st.normed[i*wide:][:wide], st.residual[i*wide:][:wide], w, d.DModel, float32(d.NormEps))
-	}
-}
-
-// block adds one Mamba block's output to st.residual: norm, in_proj, causal
-// convolution with SiLU, x_proj, dt_proj, state update with gate, out_proj.
+// block adds one block's output to st.residual, row i with the memory of states[i].
 func (st *Stepper) block(layer int, gap []float32, states []State) {
-	d, p, n := &st.m.dims, &st.m.layers[layer], len(states)
-	model, inner, dbc := kernel.Pad(d.DModel), kernel.Pad(d.DInner), p.xProj.Width()
-
-	st.norm(p.norm, n)
-	kernel.Gemm(st.xz, 2*inner, st.normed, model, n, p.inProj, false)
+	n := len(states)
+	st.project(layer, n)
 	for i := range n {
-		x := st.xz[i*2*inner:][:inner]
-		if st.onConvInput != nil {
-			st.onConvInput(layer, i, x)
-		}
 		conv, _ := st.m.layerState(states[i], layer)
 		next, _ := st.m.layerState(states[min(i+1, n-1)], layer)
-		kernel.ConvSiLU(x, x, conv, p.conv, p.convB, d.DConv, next)
+		st.convolve(layer, i, conv, next)
 	}
-	kernel.Gemm(st.dbc, dbc, st.xz, 2*inner, n, p.xProj, false)
-	kernel.Gemm(st.dt, inner, st.dbc, dbc, n, p.dtProj, false)
+	st.selectParameters(layer, n)
 	for i := range n {
-		g := float32(1)
-		if gap != nil {
-			g = gap[i]
-		}
-		x, z := st.xz[i*2*inner:][:inner], st.xz[i*2*inner+inner:][:inner]
-		bc := st.dbc[i*dbc+d.DTRank:]
-		y := st.dt[i*inner:][:inner]
 		_, h := st.m.layerState(states[i], layer)
 		_, next := st.m.layerState(states[min(i+1, n-1)], layer)
-		kernel.ScanStep(y, h, y, x, z, bc[:d.DState], bc[d.DState:][:d.DState], p.a, p.skip, g, next)
+		st.scan(layer, i, gapOf(gap, i), h, next)
 	}
-	kernel.Gemm(st.residual, model, st.dt, inner, n, p.outProj, true)
+	st.projectBack(layer, n)
+}
+
+// gapOf returns gap[i], 1 where there are no gaps.
+func gapOf(gap []float32, i int) float32 {
+	if gap == nil {
+		return 1
+	}
+	return gap[i]
 }

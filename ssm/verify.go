@@ -27,11 +27,13 @@ func (e Errors) Max() float64 {
 	return worst
 }
 
-// Verify loads a token model and compares its recurrent steps with what another
-// implementation computed: the folder's reference.safetensors, which holds
-// input_ids [b, t] and any of logits and step_logits [b, t, vocab] and, after
-// the last token, ssm_state.i [b, d_inner, d_state] and conv_state.i
-// [b, d_inner, d_conv] (the last d_conv inputs of the convolution, oldest first).
+// Verify loads a token model and compares each of its forms, recurrent,
+// sequential and parallel, with what another implementation computed: the
+// folder's reference.safetensors, which holds input_ids [b, t] and any of logits
+// and step_logits [b, t, vocab] and, after the last token, ssm_state.i
+// [b, d_inner, d_state] and conv_state.i [b, d_inner, d_conv] (the last d_conv
+// inputs of the convolution, oldest first). A difference is the greatest of any
+// form.
 //
 // An invalid folder gives an error that wraps ErrModel, a reference that does
 // not fit the model one that names the file.
@@ -130,77 +132,75 @@ func (r *reference) setTokens(data []byte, vocab int) error {
 	return nil
 }
 
-// compare steps through the reference's tokens, all its sequences in one batch.
+// compare computes the reference's tokens in every form.
 func (m *Model) compare(r *reference) Errors {
+	diffs := map[string]float64{}
+	m.compareSteps(r, diffs)
+	// A reference is short: chunks of a fifth of it reach over seams all the same.
+	chunk := max(1, min(chunkLen, r.length/5))
+	for _, f := range []form{sequential, parallel} {
+		logits := make([]float32, r.length*m.dims.Vocab)
+		for i := range r.batch {
+			s := m.NewState()
+			m.runTokens(logits, r.tokens[i*r.length:][:r.length], s, f, chunk)
+			r.compareLogits(diffs, logits, i*r.length)
+			m.compareState(r, diffs, i, s)
+		}
+	}
+	return r.ordered(diffs, m.dims.NLayer)
+}
+
+// compareSteps steps through all sequences of the reference in one batch.
+func (m *Model) compareSteps(r *reference, diffs map[string]float64) {
 	d, steps := m.dims, m.NewStepper(min(r.batch, 64))
 	states := make([]State, r.batch)
 	for i := range states {
 		states[i] = m.NewState()
 	}
 	logits, tokens := make([]float32, r.batch*d.Vocab), make([]int32, r.batch)
-	diffs := map[string]float64{}
-	var newest convInputs
 	for t := range r.length {
 		for i := range tokens {
 			tokens[i] = r.tokens[i*r.length+t]
 		}
-		if t == r.length-1 {
-			newest = m.keepConvInputs(steps, states)
-		}
 		steps.StepTokens(logits, tokens, states)
 		for i := range states {
-			row := (i*r.length + t) * d.Vocab
-			for _, name := range []string{"logits", "step_logits"} {
-				if want, ok := r.want[name]; ok {
-					diffs[name] = max(diffs[name], maxAbsDiff(logits[i*d.Vocab:][:d.Vocab], want[row:][:d.Vocab]))
-				}
-			}
+			r.compareLogits(diffs, logits[i*d.Vocab:][:d.Vocab], i*r.length+t)
 		}
 	}
+	for i, s := range states {
+		m.compareState(r, diffs, i, s)
+	}
+}
+
+// compareLogits compares rows of logits with the reference's from row at.
+func (r *reference) compareLogits(diffs map[string]float64, rows []float32, at int) {
+	for _, name := range []string{"logits", "step_logits"} {
+		if want, ok := r.want[name]; ok {
+			width := len(want) / (r.batch * r.length)
+			diffs[name] = max(diffs[name], maxAbsDiff(rows, want[at*width:][:len(rows)]))
+		}
+	}
+}
+
+// compareState compares the state after sequence i. The oldest input of
+// conv_state is one that no later event needs, and no State holds.
+func (m *Model) compareState(r *reference, diffs map[string]float64, i int, s State) {
+	d := m.dims
 	for layer := range d.NLayer {
-		m.compareStates(r, diffs, layer, states, newest)
-	}
-	return r.ordered(diffs, d.NLayer)
-}
-
-// convInputs holds, per layer and stream, the last d_conv inputs of the
-// convolution, (d_inner, d_conv): one more than a State does.
-type convInputs [][][]float32
-
-// keepConvInputs collects the convolution's inputs of the coming step behind
-// those that the states hold before it.
-func (m *Model) keepConvInputs(steps *Stepper, states []State) convInputs {
-	d := m.dims
-	kept := make(convInputs, d.NLayer)
-	seen := make([]int, d.NLayer) // the streams of a layer come in order, whatever the Stepper's batch
-	steps.onConvInput = func(layer, _ int, x []float32) {
-		conv, _ := m.layerState(states[seen[layer]], layer)
-		seen[layer]++
-		past := unblocked(conv, d.DInner, d.DConv-1)
-		inputs := make([]float32, 0, d.DInner*d.DConv)
-		for c := range d.DInner {
-			inputs = append(inputs, past[c*(d.DConv-1):][:d.DConv-1]...)
-			inputs = append(inputs, x[c])
-		}
-		kept[layer] = append(kept[layer], inputs)
-	}
-	return kept
-}
-
-func (m *Model) compareStates(r *reference, diffs map[string]float64, layer int, states []State, newest convInputs) {
-	d := m.dims
-	name := fmt.Sprintf("ssm_state.%d", layer)
-	if want, ok := r.want[name]; ok {
-		for i, s := range states {
-			_, h := m.layerState(s, layer)
+		conv, h := m.layerState(s, layer)
+		name := fmt.Sprintf("ssm_state.%d", layer)
+		if want, ok := r.want[name]; ok {
 			got := unblocked(h, d.DInner, d.DState)
 			diffs[name] = max(diffs[name], maxAbsDiff(got, want[i*len(got):][:len(got)]))
 		}
-	}
-	name = fmt.Sprintf("conv_state.%d", layer)
-	if want, ok := r.want[name]; ok {
-		for i, got := range newest[layer] {
-			diffs[name] = max(diffs[name], maxAbsDiff(got, want[i*len(got):][:len(got)]))
+		name = fmt.Sprintf("conv_state.%d", layer)
+		if want, ok := r.want[name]; ok {
+			got, past := unblocked(conv, d.DInner, d.DConv-1), d.DConv-1
+			diffs[name] = max(diffs[name], 0)
+			for c := range d.DInner {
+				newest := want[(i*d.DInner+c)*d.DConv+1:][:past]
+				diffs[name] = max(diffs[name], maxAbsDiff(got[c*past:][:past], newest))
+			}
 		}
 	}
 }

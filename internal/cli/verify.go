@@ -16,9 +16,9 @@ type verifyCmd struct {
 
 // Help returns what the help text says below the flags.
 func (*verifyCmd) Help() string {
-	return `Runs the model step by step over the reference's input_ids and compares logits and final
-states with those that another implementation, such as PyTorch, has stored there. Prints
-one line with the greatest absolute error of each. The exit code is 0 where all pass, 1
+	return `Runs the model over the reference's input_ids in each form, step by step, as a sequence and
+in parallel, and compares logits and final states with those that another implementation,
+such as PyTorch, has stored there. Prints one line with the greatest absolute error of each. The exit code is 0 where all pass, 1
 where one does not, and 3 where the folder is no valid model.
 
 Examples:

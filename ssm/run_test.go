@@ -1,0 +1,345 @@
+package ssm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// rememberingModel is randomModel with Δ near 0.02, so that the past matters
+// over some 50 events and every seam shows.
+func rememberingModel(t testing.TB, d Dims, seed uint64) *Model {
+	t.Helper()
+	tensors := randomTensors(d, seed)
+	for _, tensor := range tensors {
+		if strings.HasSuffix(tensor.Name, "dt_proj.bias") || strings.HasSuffix(tensor.Name, "dt_bias") {
+			for i := range tensor.Data {
+				tensor.Data[i] -= 4
+			}
+		}
+	}
+	m, err := New(d, tensors, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// eachRemembering runs test for every kind of model.
+func eachRemembering(t *testing.T, test func(t *testing.T, m *Model)) {
+	for name, d := range variants() {
+		t.Run(name, func(t *testing.T) { test(t, rememberingModel(t, d, 11)) })
+	}
+}
+
+// history returns n events of a stream, tokens or rows.
+func (w walk) history(n int) (x, gap []float32, tokens []int32) {
+	x, gap, tokens = w.events(n)
+	if tokens != nil {
+		return nil, nil, tokens
+	}
+	return x, gap, nil
+}
+
+// run takes s through a history in a form, with chunks of a length.
+func (w walk) run(f form, chunk int, x, gap []float32, tokens []int32, s State) []float32 {
+	d := w.m.dims
+	if d.Vocab > 0 {
+		dst := make([]float32, len(tokens)*d.Vocab)
+		w.m.runTokens(dst, tokens, s, f, chunk)
+		return dst
+	}
+	dst := make([]float32, len(x)/d.NInput*d.NOutput)
+	w.m.run(dst, x, gap, s, f, chunk)
+	return dst
+}
+
+// steps takes s through a history by Step, event by event.
+func (w walk) steps(x, gap []float32, tokens []int32, s State) []float32 {
+	n := max(len(gap), len(tokens))
+	st, states := w.m.NewStepper(1), []State{s}
+	var dst []float32
+	for i := range n {
+		dst = append(dst, w.step(st, pick(x, i, n), pick(gap, i, n), pick(tokens, i, n), states)...)
+	}
+	return dst
+}
+
+// relative returns the greatest difference over the greatest magnitude.
+func relative(got, want []float32) float64 {
+	scale := 0.0
+	for _, v := range want {
+		scale = max(scale, math.Abs(float64(v)))
+	}
+	return maxAbsDiff(got, want) / max(scale, 1e-30)
+}
+
+// parts returns the two kinds of memory of a State apart, all layers together.
+func (m *Model) parts(s State) (conv, h []float32) {
+	for i := range m.dims.NLayer {
+		c, state := m.layerState(s, i)
+		conv, h = append(conv, c...), append(h, state...)
+	}
+	return conv, h
+}
+
+// agrees fails where the parallel form's results are further than 1e-5 from
+// those of single steps.
+func agrees(t *testing.T, m *Model, got, want []float32, s, stepped State) (worst float64) {
+	t.Helper()
+	conv, h := m.parts(s)
+	wantConv, wantH := m.parts(stepped)
+	worst = max(relative(got, want), relative(h, wantH), relative(conv, wantConv))
+	if !(worst <= 1e-5) {
+		t.Errorf("differs from single steps by %g, want at most 1e-5", worst)
+	}
+	return worst
+}
+
+// lengths are those around the edges of chunks and windows of 16 chunks.
+func lengths(chunk int) []int {
+	return []int{
+		1, 2, chunk - 1, chunk, chunk + 1, 2 * chunk, 3*chunk - 1, 5*chunk + 2,
+		windowLen*chunk - 1, windowLen * chunk, windowLen*chunk + 1, windowLen*chunk + chunk + 3,
+	}
+}
+
+func TestSequentialFormGivesTheBitsOfSteps(t *testing.T) {
+	eachRemembering(t, func(t *testing.T, m *Model) {
+		w := walk{m, rand.New(rand.NewPCG(3, 1))}
+		for _, n := range []int{0, 1, 2, chunkLen - 1, chunkLen, chunkLen + 1, 2*chunkLen + 5} {
+			x, gap, tokens := w.history(n)
+			a, b := m.NewState(), m.NewState()
+			if !sameBits(w.run(sequential, chunkLen, x, gap, tokens, a), w.steps(x, gap, tokens, b)) || !sameBits(a, b) {
+				t.Fatalf("%d events: other bits than single steps give", n)
+			}
+		}
+	})
+}
+
+func TestParallelFormAgreesWithSteps(t *testing.T) {
+	const chunk = 6 // many seams for few events
+	eachRemembering(t, func(t *testing.T, m *Model) {
+		w := walk{m, rand.New(rand.NewPCG(3, 2))}
+		worst := 0.0
+		for _, n := range lengths(chunk) {
+			x, gap, tokens := w.history(n)
+			a, b := m.NewState(), m.NewState()
+			got, want := w.run(parallel, chunk, x, gap, tokens, a), w.steps(x, gap, tokens, b)
+			worst = max(worst, agrees(t, m, got, want, a, b))
+		}
+		t.Logf("greatest difference %.2g", worst)
+	})
+}
+
+// TestRunAgreesWithStepsAtEveryLength goes through the chunks that Run itself
+// takes, with the form that it picks.
+func TestRunAgreesWithStepsAtEveryLength(t *testing.T) {
+	for name, d := range runDims() {
+		t.Run(name, func(t *testing.T) {
+			m := rememberingModel(t, d, 5)
+			w := walk{m, rand.New(rand.NewPCG(3, 3))}
+			for _, n := range append(lengths(chunkLen), parallelFrom-1, parallelFrom, 4096) {
+				x, gap, _ := w.events(n)
+				got, exact := make([]float32, n*d.NOutput), make([]float32, n*d.NOutput)
+				a, b, c := m.NewState(), m.NewState(), m.NewState()
+				want := w.steps(x, gap, nil, b)
+				m.Run(got, x, gap, a, false)
+				agrees(t, m, got, want, a, b)
+				if m.Run(exact, x, gap, c, true); !sameBits(exact, want) || !sameBits(c, b) {
+					t.Errorf("%d events: exact gives other bits than Step", n)
+				}
+				if sameBits(got, want) && n >= parallelFrom {
+					t.Errorf("%d events: the bits of single steps; was this the parallel form?", n)
+				}
+			}
+		})
+	}
+}
+
+// runDims are small models that are quick over long histories.
+func runDims() map[string]Dims {
+	return map[string]Dims{"mamba": {
+		DModel: 8, DInner: 16, DState: 4, DConv: 4, DTRank: 1, NLayer: 2, NInput: 2, NOutput: 2, UseConvBias: true, NormEps: 1e-5,
+	}}
+}
+
+func TestAHistoryGoesOnWithoutASeam(t *testing.T) {
+	for name, d := range runDims() {
+		t.Run(name, func(t *testing.T) {
+			m := rememberingModel(t, d, 6)
+			rapid.Check(t, func(t *rapid.T) {
+				w := walk{m, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))}
+				n := rapid.IntRange(2, 300).Draw(t, "events")
+				x, gap, _ := w.events(n)
+				whole, parts := m.NewState(), m.NewState()
+				want := w.steps(x, gap, nil, whole)
+				var got []float32
+				for at := 0; at < n; {
+					to := min(n, at+rapid.IntRange(1, 150).Draw(t, "part"))
+					px, pgap := x[at*d.NInput:to*d.NInput], gap[at:to]
+					switch rapid.IntRange(0, 2).Draw(t, "form") {
+					case 0:
+						got = append(got, w.steps(px, pgap, nil, parts)...)
+					case 1:
+						got = append(got, w.run(sequential, 16, px, pgap, nil, parts)...)
+					case 2:
+						got = append(got, w.run(parallel, 16, px, pgap, nil, parts)...)
+					}
+					at = to
+				}
+				if worst := max(relative(got, want), relative(parts, whole)); !(worst <= 1e-5) {
+					t.Fatalf("in parts and forms of any kind: %g from single steps", worst)
+				}
+			})
+		})
+	}
+}
+
+func TestTheNumberOfCoresDoesNotChangeABit(t *testing.T) {
+	for name, d := range runDims() {
+		t.Run(name, func(t *testing.T) {
+			m := rememberingModel(t, d, 7)
+			w := walk{m, rand.New(rand.NewPCG(3, 4))}
+			x, gap, _ := w.events(windowLen*chunkLen + 3*chunkLen + 7)
+			run := func(cores int) ([]float32, State) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+				dst, s := make([]float32, len(gap)*d.NOutput), m.NewState()
+				m.Run(dst, x, gap, s, false)
+				return dst, s
+			}
+			want, state := run(1)
+			for _, cores := range []int{2, 7} {
+				if got, s := run(cores); !sameBits(got, want) || !sameBits(s, state) {
+					t.Errorf("%d cores give other bits than one", cores)
+				}
+			}
+		})
+	}
+}
+
+func TestRunWithoutOutputGivesTheSameState(t *testing.T) {
+	eachRemembering(t, func(t *testing.T, m *Model) {
+		w := walk{m, rand.New(rand.NewPCG(3, 5))}
+		for _, f := range []form{sequential, parallel} {
+			x, gap, tokens := w.history(20)
+			a, b := m.NewState(), m.NewState()
+			w.run(f, 6, x, gap, tokens, a)
+			if m.dims.Vocab > 0 {
+				m.runTokens(nil, tokens, b, f, 6)
+			} else {
+				m.run(nil, x, gap, b, f, 6)
+			}
+			if !sameBits(a, b) {
+				t.Error("the state differs where no output is wanted")
+			}
+		}
+	})
+}
+
+// TestRunKeepsNothingOfAHistorysLength compares what a history of twice the
+// length allocates; a trace of the states alone would be 16 MiB more.
+func TestRunKeepsNothingOfAHistorysLength(t *testing.T) {
+	d := eventDims(8, 1)
+	m := rememberingModel(t, d, 8)
+	w := walk{m, rand.New(rand.NewPCG(3, 6))}
+	const n = 8 * windowLen * chunkLen
+	x, gap, _ := w.events(2 * n)
+	dst := make([]float32, 2*n*d.NOutput)
+	for _, exact := range []bool{false, true} {
+		bytes := func(n int) uint64 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			m.Run(dst[:n*d.NOutput], x[:n*d.NInput], gap[:n], m.NewState(), exact)
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		short, long := bytes(n), bytes(2*n)
+		if state := uint64(4 * n * d.DInner * d.DState); long > short+state/32 {
+			t.Errorf("exact %v: %d events allocate %d bytes, %d allocate %d", exact, n, short, 2*n, long)
+		}
+	}
+}
+
+func TestAlongGapForgetsInTheParallelForm(t *testing.T) {
+	m := rememberingModel(t, eventDims(16, 1), 9)
+	w := walk{m, rand.New(rand.NewPCG(3, 7))}
+	const n = 40
+	x, gap, _ := w.events(n)
+	gap[13] = 1e6 // inside a chunk that is reduced
+	fresh, aged := m.NewState(), m.NewState()
+	_, h := m.layerState(aged, 0)
+	for i := range h {
+		h[i] = 1
+	}
+	a, b := w.run(parallel, 6, x, gap, nil, fresh), w.run(parallel, 6, x, gap, nil, aged)
+	before, after := 12*m.dims.NOutput, 14*m.dims.NOutput
+	if relative(a[:before], b[:before]) < 1e-4 || relative(a[after:], b[after:]) > 1e-6 {
+		t.Errorf("a different past changes the output by %g before a long gap and by %g after",
+			relative(a[:before], b[:before]), relative(a[after:], b[after:]))
+	}
+}
+
+func TestRunPanicsOnWrongLengths(t *testing.T) {
+	m := randomModel(t, eventDims(8, 1), 1)
+	x, dst, s := make([]float32, 2*m.dims.NInput), make([]float32, 2*m.dims.NOutput), m.NewState()
+	for name, call := range map[string]func(){
+		"x":      func() { m.Run(dst, x[1:], nil, s, true) },
+		"dst":    func() { m.Run(dst[1:], x, nil, s, true) },
+		"gap":    func() { m.Run(dst, x, []float32{1}, s, false) },
+		"state":  func() { m.Run(dst, x, nil, s[1:], false) },
+		"tokens": func() { m.RunTokens(nil, []int32{0}, s, false) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			call()
+		}()
+	}
+}
+
+// BenchmarkForms computes a history of 4,096 events in each form. "x" is how
+// many times faster than single steps a form is, "x-core" how many times faster
+// than itself on one core.
+func BenchmarkForms(b *testing.B) {
+	const n = 4096
+	for name, d := range map[string]Dims{"mamba": eventDims(64, 2)} {
+		m := randomModel(b, d, 1)
+		w := walk{m, rand.New(rand.NewPCG(1, 2))}
+		x, gap, _ := w.events(n)
+		dst := make([]float32, n*d.NOutput)
+		st, s := m.NewStepper(1), m.NewState()
+		took := map[string]float64{}
+		measure := func(form string, cores int, run func()) {
+			key := fmt.Sprintf("%s/cores=%d", form, cores)
+			b.Run(name+"/"+key, func(b *testing.B) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+				b.ReportAllocs()
+				for b.Loop() {
+					run()
+				}
+				took[key] = float64(b.Elapsed().Nanoseconds()) / float64(b.N) / n
+				b.ReportMetric(took[key], "ns/event")
+				b.ReportMetric(took["recurrent/cores=1"]/took[key], "x")
+				b.ReportMetric(took[form+"/cores=1"]/took[key], "x-core")
+			})
+		}
+		measure("recurrent", 1, func() {
+			for i := range n {
+				st.Step(pick(dst, i, n), pick(x, i, n), gap[i:i+1], []State{s})
+			}
+		})
+		for _, cores := range []int{1, 2} {
+			measure("sequential", cores, func() { m.Run(dst, x, gap, s, true) })
+			measure("parallel", cores, func() { m.Run(dst, x, gap, s, false) })
+		}
+	}
+}
