@@ -69,9 +69,12 @@ func TestFailedCheckpointIsMadeAgain(t *testing.T) {
 	checkpoint(t, o, last)
 
 	for _, fault := range []storetest.Fault{
-		{Op: storetest.Save, Call: 1}, {Op: storetest.Save, Call: 1, After: true},
-		{Op: storetest.Save, Call: 2}, {Op: storetest.Save, Call: 3, After: true},
-		{Op: storetest.Advance, Call: 1}, {Op: storetest.Advance, Call: 1, After: true},
+		{Op: storetest.Save, Call: 1},
+		{Op: storetest.Save, Call: 1, After: true},
+		{Op: storetest.Save, Call: 2},
+		{Op: storetest.Save, Call: 3, After: true},
+		{Op: storetest.Advance, Call: 1},
+		{Op: storetest.Advance, Call: 1, After: true},
 	} {
 		fault.Err = errAway
 		inner := statestore.NewMemory()

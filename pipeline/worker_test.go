@@ -274,7 +274,8 @@ func TestOutputKeepsKeyTimeAndTrace(t *testing.T) {
 		t.Errorf("key %q, time %d", out.Key, out.Time)
 	}
 	want := []kafka.Header{
-		{Key: "weir-source", Value: []byte("events-3-7")}, {Key: "weir-lineage", Value: []byte(w.Operator.ModelTag())},
+		{Key: "weir-source", Value: []byte("events-3-7")},
+		{Key: "weir-lineage", Value: []byte(w.Operator.ModelTag())},
 		in[0].Headers[0], in[0].Headers[2],
 	}
 	if diff := cmp.Diff(want, out.Headers); diff != "" {

@@ -33,12 +33,16 @@ func TestZOHAgreesWithClosedForms(t *testing.T) {
 		{"double integrator", []float64{0, 1, 0, 0}, []float64{0, 1}, []float64{1, dt, 0, 1}, []float64{dt * dt / 2, dt}},
 		{"no dynamics", make([]float64, 4), []float64{1, -2}, []float64{1, 0, 0, 1}, []float64{dt, -2 * dt}},
 		{
-			"rotation", []float64{0, -40, 40, 0}, []float64{1, 0},
+			"rotation",
+			[]float64{0, -40, 40, 0},
+			[]float64{1, 0},
 			[]float64{math.Cos(10), -math.Sin(10), math.Sin(10), math.Cos(10)},
 			[]float64{math.Sin(10) / 40, (1 - math.Cos(10)) / 40},
 		},
 		{
-			"defective", []float64{-2, 1, 0, -2}, []float64{0, 1},
+			"defective",
+			[]float64{-2, 1, 0, -2},
+			[]float64{0, 1},
 			[]float64{e(-0.5), dt * e(-0.5), 0, e(-0.5)},
 			[]float64{(1 - 1.5*e(-0.5)) / 4, (1 - e(-0.5)) / 2},
 		},
@@ -46,8 +50,11 @@ func TestZOHAgreesWithClosedForms(t *testing.T) {
 		{"stiff 1e6", a6, []float64{1, 0}, ad6, bd6},
 		{"stiff 1e9", a9, []float64{1, 0}, ad9, bd9},
 		{
-			"rates of 1 and 1e12", []float64{-1, 0, 0, -1e12}, []float64{1, 1},
-			[]float64{e(-dt), 0, 0, 0}, []float64{-math.Expm1(-dt), 1e-12},
+			"rates of 1 and 1e12",
+			[]float64{-1, 0, 0, -1e12},
+			[]float64{1, 1},
+			[]float64{e(-dt), 0, 0, 0},
+			[]float64{-math.Expm1(-dt), 1e-12},
 		},
 		{"huge input gain", []float64{-2}, []float64{1e200}, []float64{e(-0.5)}, []float64{-1e200 * math.Expm1(-0.5) / 2}},
 	}

@@ -117,7 +117,7 @@ func bilinear(a *mat.Dense, b []float64, dt float64) (*mat.Dense, []float64, err
 	var sol mat.Dense
 	var cond mat.Condition
 	if err := sol.Solve(left, right); errors.As(err, &cond) && math.IsInf(float64(cond), 1) {
-		return nil, nil, errors.New("I − Δ/2·A is singular; take another step")
+		return nil, nil, errors.New("singular matrix I − Δ/2·A: take another step")
 	}
 	return mat.DenseCopyOf(sol.Slice(0, n, 0, n)), mat.Col(nil, n, &sol), nil
 }

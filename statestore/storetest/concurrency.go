@@ -13,8 +13,10 @@ import (
 var concurrencyCases = []testCase{
 	{"ConcurrentSaves", "the greater offset wins whoever comes first, and state and offset are never of two Saves", testConcurrentSaves},
 	{"ConcurrentClaims", "of any number of claims the greatest token's stands, and all who won saw the same partition", testConcurrentClaims},
-	{"NoSaveAfterClaim", "when a claim has returned, nothing of the old owner arrives any more: the new one reads the last state there is",
-		testNoSaveAfterClaim},
+	{
+		"NoSaveAfterClaim", "when a claim has returned, nothing of the old owner arrives any more: the new one reads the last state there is",
+		testNoSaveAfterClaim,
+	},
 }
 
 func testConcurrentSaves(t *testing.T, s statestore.Store) {

@@ -8,8 +8,9 @@ import (
 )
 
 var cursorCases = []testCase{
-	{"CursorMovesForwardOnly", "a late Advance must not put the cursor back, nor change the fingerprint that belongs to it; " +
-		"cursors are exact up to 2^63-1",
+	{
+		"CursorMovesForwardOnly", "a late Advance must not put the cursor back, nor change the fingerprint that belongs to it; " +
+			"cursors are exact up to 2^63-1",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			ascending := []int64{0, 1, 9, 10, 1 << 53, 1<<53 + 1, math.MaxInt64 - 1, math.MaxInt64}
@@ -28,8 +29,10 @@ var cursorCases = []testCase{
 					t.Fatalf("advanced to %d and then not beyond, cursor %d, fingerprint %#x", cursor, meta.Cursor, meta.Fingerprint)
 				}
 			}
-		}},
-	{"AdvanceToNowhere", "a partition without an event has nowhere to go: asking changes nothing",
+		},
+	},
+	{
+		"AdvanceToNowhere", "a partition without an event has nowhere to go: asking changes nothing",
 		func(t *testing.T, s statestore.Store) {
 			before := claim(t, s, part, generation(1))
 			for _, cursor := range []int64{statestore.NoOffset, -2, math.MinInt64} {
@@ -40,8 +43,10 @@ var cursorCases = []testCase{
 			if after := claim(t, s, part, generation(1)); after != before {
 				t.Fatalf("meta changed from %+v to %+v", before, after)
 			}
-		}},
-	{"AdvanceLeavesSnapshots", "the cursor and the snapshots are told apart, also for the stream whose name is like the cursor's",
+		},
+	},
+	{
+		"AdvanceLeavesSnapshots", "the cursor and the snapshots are told apart, also for the stream whose name is like the cursor's",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			save(t, s, generation(1), snap("cursor", 3))
@@ -49,5 +54,6 @@ var cursorCases = []testCase{
 				t.Fatal(err)
 			}
 			wantLoad(t, s, snap("cursor", 3))
-		}},
+		},
+	},
 }

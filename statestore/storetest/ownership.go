@@ -9,8 +9,9 @@ import (
 )
 
 var ownershipCases = []testCase{
-	{"FirstClaimDrawsStoreID", "a partition that the store does not know has no cursor, and an id that no other " +
-		"partition or store has: that is how an emptied store is recognised",
+	{
+		"FirstClaimDrawsStoreID", "a partition that the store does not know has no cursor, and an id that no other " +
+			"partition or store has: that is how an emptied store is recognised",
 		func(t *testing.T, s statestore.Store) {
 			other := part
 			other.Number++
@@ -19,8 +20,10 @@ var ownershipCases = []testCase{
 			if meta != want || meta.StoreID == "" || meta.StoreID == sibling.StoreID {
 				t.Fatalf("first claims: %+v and %+v", meta, sibling)
 			}
-		}},
-	{"LaterClaimKeepsMeta", "an owner goes on where the last one stopped: a claim changes the token, nothing else",
+		},
+	},
+	{
+		"LaterClaimKeepsMeta", "an owner goes on where the last one stopped: a claim changes the token, nothing else",
 		func(t *testing.T, s statestore.Store) {
 			first := claim(t, s, part, generation(1))
 			if err := s.Advance(t.Context(), part, generation(1), 42, 0xfeed_f00d_dead_beef); err != nil {
@@ -32,16 +35,22 @@ var ownershipCases = []testCase{
 			if got := claim(t, s, part, generation(2)); got != want {
 				t.Fatalf("second claim: %+v, want %+v", got, want)
 			}
-		}},
-	{"RepeatedClaimIsHarmless", "a client repeats a claim whose reply was lost: the same token wins again, with the same id",
+		},
+	},
+	{
+		"RepeatedClaimIsHarmless", "a client repeats a claim whose reply was lost: the same token wins again, with the same id",
 		func(t *testing.T, s statestore.Store) {
 			if first, again := claim(t, s, part, generation(3)), claim(t, s, part, generation(3)); first != again {
 				t.Fatalf("claimed %+v, again %+v", first, again)
 			}
-		}},
-	{"TokensAreOrdered", "incarnation counts before generation; each number in whole, also where a double would round it",
-		testTokenOrder},
-	{"LowerClaimIsFenced", "a process that slept through a rebalance must not take its partition back",
+		},
+	},
+	{
+		"TokensAreOrdered", "incarnation counts before generation; each number in whole, also where a double would round it",
+		testTokenOrder,
+	},
+	{
+		"LowerClaimIsFenced", "a process that slept through a rebalance must not take its partition back",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(5))
 			save(t, s, generation(5), snap("a", 1))
@@ -52,8 +61,10 @@ var ownershipCases = []testCase{
 			}
 			save(t, s, generation(5), snap("a", 2))
 			wantLoad(t, s, snap("a", 2))
-		}},
-	{"GreaterClaimFencesWrites", "once a greater token has claimed, nothing of the old owner gets in, nor does it with the new one's help",
+		},
+	},
+	{
+		"GreaterClaimFencesWrites", "once a greater token has claimed, nothing of the old owner gets in, nor does it with the new one's help",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(5))
 			save(t, s, generation(5), snap("a", 1))
@@ -65,9 +76,11 @@ var ownershipCases = []testCase{
 			if after := claim(t, s, part, generation(6)); after != before {
 				t.Fatalf("meta changed from %+v to %+v", before, after)
 			}
-		}},
-	{"WriteWithoutOwnerRegressed", "an owner that finds no owner, or a lower one, writes to a store that lost its claim: it must " +
-		"learn so, and claim again",
+		},
+	},
+	{
+		"WriteWithoutOwnerRegressed", "an owner that finds no owner, or a lower one, writes to a store that lost its claim: it must " +
+			"learn so, and claim again",
 		func(t *testing.T, s statestore.Store) {
 			snaps := []statestore.Snapshot{snap("a", 1)}
 			wantErr(t, "Save before any claim", s.Save(t.Context(), part, generation(1), snaps), statestore.ErrRegressed)
@@ -79,18 +92,24 @@ var ownershipCases = []testCase{
 			if meta := claim(t, s, part, generation(1)); meta.Cursor != statestore.NoOffset {
 				t.Fatalf("a refused Advance moved the cursor to %d", meta.Cursor)
 			}
-		}},
-	{"NegativeTokenIsRefused", "no consumer group has a negative generation: it would be a mistake that outlives its maker",
+		},
+	},
+	{
+		"NegativeTokenIsRefused", "no consumer group has a negative generation: it would be a mistake that outlives its maker",
 		func(t *testing.T, s statestore.Store) {
 			for _, token := range []statestore.Token{{Incarnation: -1}, {Generation: -1}} {
 				if _, err := s.Claim(t.Context(), part, token); err == nil {
 					t.Errorf("Claim as %s succeeded", token)
 				}
 			}
-		}},
-	{"PartitionsAreApart", "names are joined into keys: no group or topic may pass for another's",
-		testPartitionsApart},
-	{"CancelledContext", "a caller that gave up gets its context's error, and the store is as it was",
+		},
+	},
+	{
+		"PartitionsAreApart", "names are joined into keys: no group or topic may pass for another's",
+		testPartitionsApart,
+	},
+	{
+		"CancelledContext", "a caller that gave up gets its context's error, and the store is as it was",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			ctx, cancel := context.WithCancel(t.Context())
@@ -103,15 +122,26 @@ var ownershipCases = []testCase{
 			wantErr(t, "Advance", s.Advance(ctx, part, generation(1), 1, 1), context.Canceled)
 			save(t, s, generation(1), snap("b", 1))
 			wantLoad(t, s, absent("a"), snap("b", 1))
-		}},
+		},
+	},
 }
 
 func testTokenOrder(t *testing.T, s statestore.Store) {
 	const exact = 1 << 53 // float64 holds every integer up to here, not the next
 	ascending := []statestore.Token{
-		{}, {Generation: 1}, {Generation: 2}, {Generation: 10}, {Generation: exact}, {Generation: exact + 1},
-		{Generation: math.MaxInt64}, {Incarnation: 1}, {Incarnation: 1, Generation: 9}, {Incarnation: 2},
-		{Incarnation: exact, Generation: 5}, {Incarnation: exact + 1}, {Incarnation: math.MaxInt64, Generation: math.MaxInt64},
+		{},
+		{Generation: 1},
+		{Generation: 2},
+		{Generation: 10},
+		{Generation: exact},
+		{Generation: exact + 1},
+		{Generation: math.MaxInt64},
+		{Incarnation: 1},
+		{Incarnation: 1, Generation: 9},
+		{Incarnation: 2},
+		{Incarnation: exact, Generation: 5},
+		{Incarnation: exact + 1},
+		{Incarnation: math.MaxInt64, Generation: math.MaxInt64},
 	}
 	for i, token := range ascending {
 		if meta := claim(t, s, part, token); meta.Token != token {
@@ -126,9 +156,15 @@ func testTokenOrder(t *testing.T, s statestore.Store) {
 
 func testPartitionsApart(t *testing.T, s statestore.Store) {
 	partitions := []statestore.Partition{
-		{Group: "a", Topic: "b", Number: 1}, {Group: "a", Topic: "b", Number: 11}, {Group: "a", Topic: "b/1", Number: 1},
-		{Group: "a/b", Topic: "1", Number: 1}, {Group: "a", Topic: "b}:s:", Number: 1}, {Group: "{a}", Topic: "{}", Number: 1},
-		{Group: "a%2Fb", Topic: "1", Number: 1}, {Group: "", Topic: "", Number: 0}, {Group: "a", Topic: "B", Number: 1},
+		{Group: "a", Topic: "b", Number: 1},
+		{Group: "a", Topic: "b", Number: 11},
+		{Group: "a", Topic: "b/1", Number: 1},
+		{Group: "a/b", Topic: "1", Number: 1},
+		{Group: "a", Topic: "b}:s:", Number: 1},
+		{Group: "{a}", Topic: "{}", Number: 1},
+		{Group: "a%2Fb", Topic: "1", Number: 1},
+		{Group: "", Topic: "", Number: 0},
+		{Group: "a", Topic: "B", Number: 1},
 		{Group: "π\x00 \n", Topic: "*?[x]", Number: math.MaxInt32},
 	}
 	ids := make(map[string]bool)

@@ -11,7 +11,8 @@ import (
 )
 
 var snapshotCases = []testCase{
-	{"UnknownKeys", "a stream without a snapshot is new, in a partition that nobody claimed as well; that is no error",
+	{
+		"UnknownKeys", "a stream without a snapshot is new, in a partition that nobody claimed as well; that is no error",
 		func(t *testing.T, s statestore.Store) {
 			wantLoad(t, s, absent("a"), absent(""))
 			claim(t, s, part, generation(1))
@@ -20,15 +21,19 @@ var snapshotCases = []testCase{
 			if got, err := s.Load(t.Context(), part, []string{"a"}); err != nil || got[0].State != nil {
 				t.Fatalf("an unknown stream: %v, %v; want a nil State", got, err)
 			}
-		}},
-	{"LoadKeepsOrder", "the result lines up with the keys asked for, whatever their order, and repeats a repeated one",
+		},
+	},
+	{
+		"LoadKeepsOrder", "the result lines up with the keys asked for, whatever their order, and repeats a repeated one",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			save(t, s, generation(1), snap("a", 1), snap("b", 2), snap("c", 3))
 			wantLoad(t, s, snap("c", 3), absent("x"), snap("a", 1), snap("c", 3), snap("b", 2))
 			wantLoad(t, s)
-		}},
-	{"GreaterOffsetWins", "a repeated or late Save must not put a stream back; one Save may hold a stream twice, in any order",
+		},
+	},
+	{
+		"GreaterOffsetWins", "a repeated or late Save must not put a stream back; one Save may hold a stream twice, in any order",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			save(t, s, generation(1), snap("a", 10), snap("b", 20))
@@ -38,20 +43,28 @@ var snapshotCases = []testCase{
 			wantLoad(t, s, snap("a", 10), snap("b", 20))
 			save(t, s, generation(1), snap("a", 12), snap("a", 14), snap("a", 13), snap("b", 5))
 			wantLoad(t, s, snap("a", 14), snap("b", 20))
-		}},
-	{"NewOwnerSeesAndReplaces", "snapshots belong to the partition, not to the token that wrote them",
+		},
+	},
+	{
+		"NewOwnerSeesAndReplaces", "snapshots belong to the partition, not to the token that wrote them",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			save(t, s, generation(1), snap("a", 1), snap("b", 8))
 			claim(t, s, part, generation(2))
 			save(t, s, generation(2), snap("a", 2), snap("b", 7))
 			wantLoad(t, s, snap("a", 2), snap("b", 8))
-		}},
-	{"OffsetsAreExact", "offsets reach 2^63-1: a store that compares them as doubles or as text loses or repeats events",
-		testExactOffsets},
-	{"AnyBytesAreAKey", "a stream's name comes from the user's events: nothing in it may reach another stream or the meta",
-		testWeirdKeys},
-	{"BadSnapshotsAreRefusedWhole", "what cannot be stored is refused before anything is written",
+		},
+	},
+	{
+		"OffsetsAreExact", "offsets reach 2^63-1: a store that compares them as doubles or as text loses or repeats events",
+		testExactOffsets,
+	},
+	{
+		"AnyBytesAreAKey", "a stream's name comes from the user's events: nothing in it may reach another stream or the meta",
+		testWeirdKeys,
+	},
+	{
+		"BadSnapshotsAreRefusedWhole", "what cannot be stored is refused before anything is written",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			for _, bad := range []statestore.Snapshot{snap("a", -1), snap(strings.Repeat("k", statestore.MaxKey+1), 1)} {
@@ -61,8 +74,10 @@ var snapshotCases = []testCase{
 				}
 			}
 			wantLoad(t, s, absent("good"), absent("a"))
-		}},
-	{"StatesAreCopies", "the caller goes on to change its state in place, and may change what it loaded",
+		},
+	},
+	{
+		"StatesAreCopies", "the caller goes on to change its state in place, and may change what it loaded",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			mine := snap("a", 1)
@@ -75,8 +90,10 @@ var snapshotCases = []testCase{
 			clear(loaded[0].State)
 			_ = append(loaded[0].State, "more"...)
 			wantLoad(t, s, snap("a", 1))
-		}},
-	{"AnyBytesAreAState", "the store does not know what a state means: empty, zeros, and its own format as well",
+		},
+	},
+	{
+		"AnyBytesAreAState", "the store does not know what a state means: empty, zeros, and its own format as well",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			every := make([]byte, 256)
@@ -84,27 +101,36 @@ var snapshotCases = []testCase{
 				every[i] = byte(i)
 			}
 			snaps := []statestore.Snapshot{
-				{Key: "none", Offset: 0}, {Key: "zeros", Offset: 1, State: make([]byte, 64)},
-				{Key: "every", Offset: 2, State: every}, {Key: "magic", Offset: 3, State: []byte("weir\x00\x00\x00\x01")},
+				{Key: "none", Offset: 0},
+				{Key: "zeros", Offset: 1, State: make([]byte, 64)},
+				{Key: "every", Offset: 2, State: every},
+				{Key: "magic", Offset: 3, State: []byte("weir\x00\x00\x00\x01")},
 			}
 			save(t, s, generation(1), snaps...)
 			wantLoad(t, s, snaps...)
-		}},
-	{"SaveOfNothing", "a checkpoint without a changed stream is nothing to ask a server about",
+		},
+	},
+	{
+		"SaveOfNothing", "a checkpoint without a changed stream is nothing to ask a server about",
 		func(t *testing.T, s statestore.Store) {
 			if err := s.Save(t.Context(), part, generation(1), nil); err != nil {
 				t.Fatal(err)
 			}
-		}},
-	{"LargeBatch", "a checkpoint holds thousands of streams: however the store cuts it up, each arrives once and in its place",
-		testLargeBatch},
-	{"LargeState", "a single state may exceed what a store sends at a time",
+		},
+	},
+	{
+		"LargeBatch", "a checkpoint holds thousands of streams: however the store cuts it up, each arrives once and in its place",
+		testLargeBatch,
+	},
+	{
+		"LargeState", "a single state may exceed what a store sends at a time",
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			big := statestore.Snapshot{Key: "big", Offset: 5, State: bytes.Repeat([]byte("0123456789abcdef"), 3<<16)}
 			save(t, s, generation(1), snap("before", 1), big, snap("after", 2))
 			wantLoad(t, s, snap("before", 1), big, snap("after", 2))
-		}},
+		},
+	},
 }
 
 func testExactOffsets(t *testing.T, s statestore.Store) {

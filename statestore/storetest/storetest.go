@@ -108,7 +108,7 @@ func diffSnaps(want, got []statestore.Snapshot) string {
 func wantErr(t *testing.T, what string, err, target error) {
 	t.Helper()
 	for _, kind := range []error{statestore.ErrFenced, statestore.ErrRegressed, statestore.ErrCorrupt, context.Canceled} {
-		if errors.Is(err, kind) != (kind == target) {
+		if errors.Is(err, kind) != errors.Is(target, kind) {
 			t.Fatalf("%s: error %v, want %v", what, err, target)
 		}
 	}
