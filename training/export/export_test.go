@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -50,8 +51,10 @@ func telemetry(t *testing.T) string {
 		if strings.HasSuffix(path, ".gz") {
 			var b bytes.Buffer
 			w := gzip.NewWriter(&b)
-			w.Write(data)
-			w.Close()
+			_, err := w.Write(data)
+			if err := errors.Join(err, w.Close()); err != nil {
+				t.Fatal(err)
+			}
 			data = b.Bytes()
 		}
 		if err := os.WriteFile(path, data, 0o644); err != nil {
