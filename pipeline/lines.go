@@ -67,7 +67,7 @@ func (s *LineSource) Fetch(ctx context.Context, b *Batch) error {
 		}
 		s.next++
 		// Do not wait for more lines than are there: an answer should follow its event.
-		if s.r.Buffered() == 0 {
+		if !s.lineBuffered() {
 			break
 		}
 	}
@@ -78,6 +78,13 @@ func (s *LineSource) Fetch(ctx context.Context, b *Batch) error {
 		}
 	}
 	return nil
+}
+
+// lineBuffered reports whether a whole line can be read without waiting.
+func (s *LineSource) lineBuffered() bool {
+	// Peek cannot fail for what is there already.
+	there, _ := s.r.Peek(s.r.Buffered())
+	return bytes.IndexByte(there, '\n') >= 0
 }
 
 // readLine returns the next line without its end, in b's memory. Of a line beyond
