@@ -10,6 +10,10 @@ import (
 	"github.com/weirstream/weir/operator"
 )
 
+// ReasonScoreTooLarge: the output topic does not take the record's score. Its stream has
+// learnt the event all the same.
+const ReasonScoreTooLarge = "score_too_large"
+
 // decode turns the batch's messages into events, and those that cannot be used into
 // dead letters.
 func (w *Worker) decode(ctx context.Context) {

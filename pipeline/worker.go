@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -226,41 +226,42 @@ func (w *Worker) apply(ctx context.Context) (result operator.Result, err error) 
 
 // write sends outputs and dead letters and waits until they are durable.
 func (w *Worker) write(ctx context.Context) error {
-	if len(w.scores) > 0 {
-		err := w.Retry.Do(ctx, "kafka", "produce", func(ctx context.Context) error {
-			return w.Scores.Write(ctx, w.scores)
-		})
-		if err != nil {
-			return err
-		}
+	err := w.writeScores(ctx, w.scores)
+	if errors.Is(err, ErrTooLarge) {
+		err = w.writeFittingScores(ctx)
 	}
-	if len(w.letters) == 0 {
-		return nil
+	if err != nil {
+		return err
 	}
-	err := w.writeLetters(ctx, w.letters)
+	err = w.writeLetters(ctx, w.letters)
 	if errors.Is(err, ErrTooLarge) {
 		return w.writeShortened(ctx)
 	}
 	return err
 }
 
-func (w *Worker) writeLetters(ctx context.Context, letters []Message) error {
-	return w.Retry.Do(ctx, "kafka", "dead letter", func(ctx context.Context) error {
-		return w.DeadLetters.Write(ctx, letters)
+func (w *Worker) writeScores(ctx context.Context, scores []Message) error {
+	if len(scores) == 0 {
+		return nil
+	}
+	return w.Retry.Do(ctx, "kafka", "produce", func(ctx context.Context) error {
+		return w.Scores.Write(ctx, scores)
 	})
 }
 
-// writeShortened sends the dead letters one by one, and without its value the one that
-// the topic cannot take: the source offset in its headers says where the value lies.
-func (w *Worker) writeShortened(ctx context.Context) error {
-	for i := range w.letters {
-		err := w.writeLetters(ctx, w.letters[i:i+1])
+// writeFittingScores sends the scores one by one. The record of one that the topic cannot
+// take becomes a dead letter: names of fields stand in a score five times, so a few long
+// ones must not stop a partition for good.
+func (w *Worker) writeFittingScores(ctx context.Context) error {
+	at := 0
+	for i := range w.scores {
+		err := w.writeScores(ctx, w.scores[i:i+1])
 		if errors.Is(err, ErrTooLarge) {
-			short := w.letters[i]
-			short.Headers = append(slices.Clip(short.Headers),
-				kafka.Header{Key: "weir-value-dropped", Value: fmt.Appendf(nil, "%d bytes", len(short.Value))})
-			short.Key, short.Value = shorten(short.Key), []byte{}
-			err = w.writeLetters(ctx, []Message{short})
+			for w.batch.Messages[at].Offset != w.scores[i].Offset {
+				at++
+			}
+			w.deadLetter(ctx, &w.batch.Messages[at], &DecodeError{Reason: ReasonScoreTooLarge, Detail: err.Error()})
+			err = nil
 		}
 		if err != nil {
 			return err
@@ -269,11 +270,45 @@ func (w *Worker) writeShortened(ctx context.Context) error {
 	return nil
 }
 
-// shorten keeps a key that is small enough to be kept.
-func shorten(key []byte) []byte {
-	const most = 1 << 10
-	if len(key) > most {
-		return key[:most:most]
+func (w *Worker) writeLetters(ctx context.Context, letters []Message) error {
+	if len(letters) == 0 {
+		return nil
 	}
-	return key
+	return w.Retry.Do(ctx, "kafka", "dead letter", func(ctx context.Context) error {
+		return w.DeadLetters.Write(ctx, letters)
+	})
+}
+
+// writeShortened sends the dead letters one by one, and of one that the topic cannot take
+// only why it is there: the source offset in its headers says where the record lies.
+func (w *Worker) writeShortened(ctx context.Context) error {
+	for i := range w.letters {
+		err := w.writeLetters(ctx, w.letters[i:i+1])
+		if errors.Is(err, ErrTooLarge) {
+			err = w.writeLetters(ctx, []Message{shortened(&w.letters[i])})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shortened is a dead letter without its value, and of its headers only the reason's.
+func shortened(letter *Message) Message {
+	short := *letter
+	short.Key, short.Value = shorten(letter.Key), []byte{}
+	short.Headers = []kafka.Header{{Key: "weir-value-dropped", Value: fmt.Appendf(nil, "%d bytes", len(letter.Value))}}
+	for _, h := range letter.Headers {
+		if strings.HasPrefix(h.Key, "__connect.errors.") {
+			short.Headers = append(short.Headers, kafka.Header{Key: shorten(h.Key), Value: shorten(h.Value)})
+		}
+	}
+	return short
+}
+
+// shorten cuts what is too long to be kept.
+func shorten[S string | []byte](s S) S {
+	const most = 1 << 10
+	return s[:min(len(s), most)]
 }
