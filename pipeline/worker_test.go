@@ -282,3 +282,28 @@ func TestOutputKeepsKeyTimeAndTrace(t *testing.T) {
 		t.Errorf("headers (-want +got):\n%s", diff)
 	}
 }
+
+func TestOrderOfFieldsInARecordDoesNotMatter(t *testing.T) {
+	m := tinyModel(t)
+	var one, other []Message
+	for i := range int64(100) {
+		values := []string{fmt.Sprintf(`"cpu":%d`, i*i%13), fmt.Sprintf(`"mem":%d`, i*i%7), fmt.Sprintf(`"disk":%d`, i)}
+		if i%3 == 0 {
+			values = values[:2]
+		}
+		one = append(one, texts(i, `{"stream":"s","values":{`+strings.Join(values, ",")+`}}`)...)
+		slices.Reverse(values)
+		other = append(other, texts(i, `{"values":{`+strings.Join(values, ",")+`},"stream":"s"}`)...)
+	}
+	got := map[string][]string{}
+	for name, log := range map[string][]Message{"one": one, "other": other} {
+		scores := &sliceSink{}
+		if err := newWorker(t, newOperator(m, statestore.NewMemory()), &sliceSource{log: log}, scores, &sliceSink{}).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got[name] = scores.values()
+	}
+	if diff := cmp.Diff(got["one"], got["other"]); diff != "" || len(got["one"]) != 100 {
+		t.Errorf("%d scores (-one order +another):\n%s", len(got["one"]), diff)
+	}
+}
