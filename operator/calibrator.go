@@ -130,7 +130,10 @@ func (c *calibrator) pvalue(surprise float64, p *prior) float64 {
 // survivors returns the weight at or above each bin edge, prior included, and
 // the edge where the fitted tail starts.
 func (c *calibrator) survivors(p *prior) (above [nBins + 1]float64, start int) {
-	weight := c.weight()
+	weight := 0.0
+	for _, w := range c.bins {
+		weight += float64(w)
+	}
 	faded := priorWeight * priorFades / (priorFades + weight) * max(1-weight/priorGone, 0)
 	least := max(tailEvents, tailShare*(weight+faded))
 	for i := nBins - 1; i >= 0; i-- {

@@ -186,6 +186,7 @@ func TestPriorRefusesNonsense(t *testing.T) {
 
 func FuzzCalibratorDecode(f *testing.F) {
 	f.Add(make([]byte, calibratorSize), 1.0)
+	f.Add(append([]byte{0, 0, 0, 1}, make([]byte, calibratorSize-4)...), 7.0) // many surprises, none in a bin
 	f.Fuzz(func(t *testing.T, b []byte, e float64) {
 		var c calibrator
 		if err := c.decode(b); err != nil || !(e >= 0 && e <= maxSurprise) {
