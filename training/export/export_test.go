@@ -100,7 +100,11 @@ func TestExportIsDeterministicAndReadable(t *testing.T) {
 		if err := run(dir, path, 30, 1); err != nil {
 			t.Fatal(err)
 		}
-		files[i], _ = os.ReadFile(path)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = data
 	}
 	if !bytes.Equal(files[0], files[1]) {
 		t.Error("two runs differ")
