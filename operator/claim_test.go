@@ -30,8 +30,8 @@ func TestOldOwnerIsFenced(t *testing.T) {
 		t.Errorf("checkpoint by the old owner: %v", err)
 	}
 	for name, alive := range map[string]func(context.Context) error{
-		"nobody to ask":     nil,
-		"no longer a owner": func(context.Context) error { return errors.New("unknown member") },
+		"nobody to ask":      nil,
+		"no longer an owner": func(context.Context) error { return errors.New("unknown member") },
 	} {
 		o := New(m, store, testPartition, statestore.Token{Generation: 4}, testConfig)
 		if _, err := o.Claim(t.Context(), alive); !errors.Is(err, statestore.ErrFenced) {
