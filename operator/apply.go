@@ -1,9 +1,12 @@
 package operator
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/statestore"
 )
 
 const (
@@ -16,41 +19,49 @@ const (
 	defaultGap = 60
 )
 
-// pending is an event between its rows' preparation and their step.
+// pending is an event that its stream has learnt, up to what needs the model: its score.
 type pending struct {
 	event      *Event
 	stream     *stream
-	late       bool
+	phase      Phase
+	n          int64   // the event's number in its stream, from 1
 	gapSeconds float64 // since the stream's last learnt event
-	firstRow   int
-	nRows      int // fields with a past
+	typicalGap float64 // the stream's, before this event
+	firstField int     // of its fields in rows.of
 }
 
+// late says that the event is older than its stream's last one.
+func (p *pending) late() bool { return p.phase == Late }
+
 // rows are the fields that one step advances, row by row: as many events as fit into
-// batchRows, or one event of up to maxFields.
+// batchRows, or one event of up to maxFields. Events of one stream are rows of the same
+// state, the earlier first.
 type rows struct {
 	n      int
 	x      []float32   // (maxFields, nFeatures)
 	gap    []float32   // (maxFields), in typical gaps
 	out    []float32   // (maxFields, nLevels)
+	axes   []axis      // what the row's forecast is measured on
 	states []ssm.State // of the row's field, or one of spare
 	spare  []ssm.State // copies, for events that must not change their field; nil until used
+	of     []int       // for each field of each pending event its row; noRow without a past
 }
+
+// noRow is the row of a field without a past to forecast from.
+const noRow = -1
 
 func newRows() rows {
 	return rows{
 		x: make([]float32, maxFields*nFeatures), gap: make([]float32, maxFields), out: make([]float32, maxFields*nLevels),
-		states: make([]ssm.State, maxFields), spare: make([]ssm.State, maxFields),
+		axes: make([]axis, maxFields), states: make([]ssm.State, maxFields), spare: make([]ssm.State, maxFields),
 	}
 }
 
-// admit takes one event in: skips it, rejects it, or prepares its step. Rows of other
-// streams wait in the same batch; a second event of a stream waits for the first.
+// admit takes one event in: skips it, rejects it, or lets its stream learn it and queues
+// its score. What a stream learns does not depend on what the model says, so many events,
+// of one stream or of many, are stepped together, to the bits of one by one.
 func (o *Operator) admit(ev *Event) {
 	s := o.cache.live[string(ev.Stream)]
-	if s.waiting || o.rows.n > 0 && o.rows.n+len(ev.Fields) > batchRows {
-		o.flush()
-	}
 	if ev.Offset <= s.lsn {
 		o.result.Skipped++
 		return
@@ -63,11 +74,15 @@ func (o *Operator) admit(ev *Event) {
 		return
 	}
 	o.cache.touch(s)
-	p := pending{event: ev, stream: s, firstRow: o.rows.n}
-	p.place()
+	p := o.place(s, ev)
+	// A late event is stepped on a copy of the state that its stream has come to.
+	if p.late() && s.waiting || o.rows.n > 0 && o.rows.n+len(ev.Fields) > batchRows {
+		o.flush()
+	}
 	o.prepare(&p)
 	s.waiting = true
 	o.pending = append(o.pending, p)
+	o.learn(&p)
 }
 
 // missing counts the event's fields that the stream does not have yet.
@@ -80,54 +95,98 @@ func (s *stream) missing(fields []Field) (n int) {
 	return n
 }
 
-// place sets the event in the stream's time.
-func (p *pending) place() {
-	s := p.stream
-	if s.n == 0 {
-		return
+// place sets the event in its stream's time.
+func (o *Operator) place(s *stream, ev *Event) pending {
+	p := pending{event: ev, stream: s, n: s.n + 1, typicalGap: s.typicalGap(), phase: Ready}
+	if s.n > 0 {
+		p.gapSeconds = float64(ev.Time-s.time) / 1000
 	}
-	p.gapSeconds = float64(p.event.Time-s.time) / 1000
-	p.late = p.gapSeconds < 0 && int(s.lateRun)+1 < lateRunLimit
+	switch {
+	case p.gapSeconds < 0 && int(s.lateRun)+1 < lateRunLimit:
+		p.phase = Late
+	case s.lsn != statestore.NoOffset && s.lsn < o.gapAt:
+		p.phase = Gap
+	case s.n < warmEvents:
+		p.phase = Warming
+	}
+	return p
 }
 
 // elapsed is the time in seconds since the field's last learnt value, at least 0. Where
 // the stream's clock starts over, it is taken for the usual.
 func (p *pending) elapsed(f *field) float64 {
 	if p.gapSeconds < 0 {
-		return p.stream.typicalGap()
+		return p.typicalGap
 	}
 	return max(float64(p.event.Time-f.time)/1000, 0)
 }
 
 // prepare adds a row for each of the event's fields that has a past to forecast from.
 func (o *Operator) prepare(p *pending) {
+	p.firstField = len(o.rows.of)
 	for i := range p.event.Fields {
 		f := p.stream.field(p.event.Fields[i].Name)
 		if f == nil || f.normalizer.n == 0 {
+			o.rows.of = append(o.rows.of, noRow)
 			continue
 		}
 		r := o.rows.n
 		o.rows.n++
-		p.nRows++
+		o.rows.of = append(o.rows.of, r)
 		ratio := f.normalizer.gapRatio(p.elapsed(f))
 		f.normalizer.features(o.rows.x[r*nFeatures:(r+1)*nFeatures], ratio)
 		o.rows.gap[r] = float32(ratio)
+		o.rows.axes[r] = f.normalizer.axis()
 		o.rows.states[r] = f.state
-		if p.late {
+		if p.late() {
 			o.rows.spare[r] = append(o.rows.spare[r][:0], f.state...)
 			o.rows.states[r] = o.rows.spare[r]
 		}
 	}
 }
 
-// flush steps the waiting rows and finishes their events, in the order they came in.
+// learn moves the stream past the event. A late event leaves everything but its offset
+// as it was.
+func (o *Operator) learn(p *pending) {
+	s := p.stream
+	s.lsn = p.event.Offset
+	if !s.dirty {
+		s.dirty = true
+		o.dirty = append(o.dirty, s)
+	}
+	if p.late() {
+		s.lateRun++
+		return
+	}
+	s.lateRun = 0
+	s.time = p.event.Time
+	s.n++
+	for i := range p.event.Fields {
+		p.learnField(&p.event.Fields[i], o.model)
+	}
+}
+
+// learnField lets one field learn its value; a new field begins with it.
+func (p *pending) learnField(v *Field, m *Model) {
+	s := p.stream
+	at, ok := s.find(v.Name)
+	if !ok {
+		s.fields = slices.Insert(s.fields, at, field{name: bytes.Clone(v.Name), state: m.ssm.NewState()})
+	}
+	f := &s.fields[at]
+	f.normalizer.observe(v.Value, p.elapsed(f))
+	f.time = p.event.Time
+}
+
+// flush steps the waiting rows and scores their events, in the order they came in.
 func (o *Operator) flush() {
 	if n := o.rows.n; n > 0 {
 		o.stepper.Step(o.rows.out[:n*nLevels], o.rows.x[:n*nFeatures], o.rows.gap[:n], o.rows.states[:n])
 	}
 	for i := range o.pending {
-		o.finish(&o.pending[i])
+		o.score(&o.pending[i])
 	}
 	o.pending = o.pending[:0]
 	o.rows.n = 0
+	o.rows.of = o.rows.of[:0]
 }

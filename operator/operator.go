@@ -12,8 +12,7 @@ import (
 const (
 	// maxFields bounds the fields of one stream, and with them its bytes.
 	maxFields = 256
-	// batchRows is how many fields are stepped together. Two events of a stream never
-	// are: the second waits for the first.
+	// batchRows is how many fields are stepped together.
 	batchRows = 64
 )
 
@@ -43,10 +42,10 @@ type Operator struct {
 	stepper *ssm.Stepper
 	rows    rows
 	pending []pending // events whose rows are in rows
-	// surprises of the event being finished, one a field with a past
-	surprises []float64
-	result    Result
-	keys      []string
+	// surprises of the event being scored, one a field; known are those with a past
+	surprises, known []float64
+	result           Result
+	keys             []string
 }
 
 // New returns an operator for a partition that has yet to be claimed.
@@ -150,10 +149,13 @@ func (o *Operator) Apply(ctx context.Context, events []Event) (Result, error) {
 // load brings the events' streams into memory, all with one call to the store.
 func (o *Operator) load(ctx context.Context, events []Event) error {
 	o.keys = o.keys[:0]
-	asked := make(map[string]bool)
+	var asked map[string]bool
 	for i := range events {
 		name := events[i].Stream
 		if o.cache.live[string(name)] == nil && !asked[string(name)] {
+			if asked == nil {
+				asked = make(map[string]bool)
+			}
 			o.keys = append(o.keys, string(name))
 			asked[o.keys[len(o.keys)-1]] = true
 		}
