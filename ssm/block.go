@@ -36,20 +36,84 @@ func (st *Stepper) convRow(layer, i int) []float32 {
 	return st.xz[i*p.inProj.Width():][:len(p.convB)]
 }
 
-// selectParameters computes n rows of what the input selects: Δ (before
-// softplus), B and C.
+// selectParameters computes n rows of what the input selects. Mamba: Δ (before
+// softplus), B and C. In Mamba-2, in_proj did that, and Δ is bounded here.
 func (st *Stepper) selectParameters(layer, n int) {
 	p := &st.m.layers[layer]
+	if p.heads != nil {
+		for i := range n {
+			p.heads.bound(st.headRow(layer, i))
+		}
+		return
+	}
 	kernel.Gemm(st.dbc, p.xProj.Width(), st.xz, p.inProj.Width(), n, p.xProj, false)
 	kernel.Gemm(st.dt, p.dtProj.Width(), st.dbc, p.xProj.Width(), n, p.dtProj, false)
 }
 
-// scan advances h by row i, whose gated output takes the place of its Δ.
-func (st *Stepper) scan(layer, i int, gap float32, h, next []float32) {
+// bound keeps Δ, before softplus, within its limits.
+func (p *packedHeads) bound(dt []float32) {
+	for h, v := range dt {
+		if v < p.dtMin {
+			dt[h] = p.dtMin
+		} else if v > p.dtMax {
+			dt[h] = p.dtMax
+		}
+	}
+}
+
+// headRow returns Δ of each head of row i, in Mamba-2.
+func (st *Stepper) headRow(layer, i int) []float32 {
 	p := &st.m.layers[layer]
-	b, c := st.bc(layer, i)
-	x, z, dt := st.convRow(layer, i), st.gateRow(layer, i), st.dtRow(layer, i)
-	kernel.ScanStep(dt, h, dt, x, z, b, c, p.a, p.skip, gap, next)
+	return st.xz[i*p.inProj.Width():][:p.inProj.Width()][len(p.convB)+len(p.skip):]
+}
+
+// scan advances h by row i, whose gated output goes to st.dt.
+func (st *Stepper) scan(layer, i int, gap float32, h, next []float32) {
+	p, y := &st.m.layers[layer], st.dtRow(layer, i)
+	st.delta(layer, i, y)
+	st.scanInto(y, layer, i, st.gateRow(layer, i), gap, h, next)
+	if p.heads != nil {
+		st.gatedNorm(layer, y)
+	}
+}
+
+// delta sets dt to Δ of row i before softplus, one for each channel.
+func (st *Stepper) delta(layer, i int, dt []float32) {
+	if st.m.dims.NHead == 0 {
+		copy(dt, st.dtRow(layer, i)) // often the same memory
+		return
+	}
+	dim := len(dt) / st.m.dims.NHead
+	row := st.headRow(layer, i)
+	for c := range dt {
+		dt[c] = row[c/dim]
+	}
+}
+
+// scanInto advances h by row i and a gate. y holds Δ before, the output after.
+func (st *Stepper) scanInto(y []float32, layer, i int, gate []float32, gap float32, h, next []float32) {
+	p, d := &st.m.layers[layer], &st.m.dims
+	x, groups := st.convRow(layer, i), max(1, d.NGroup)
+	wide, states := len(p.skip)/groups, len(h)/groups
+	for g := range groups {
+		b, c := st.bc(layer, i, g)
+		of := func(row []float32) []float32 { return row[g*wide:][:wide] }
+		var ahead []float32
+		if next != nil {
+			ahead = next[g*states:][:states]
+		}
+		kernel.ScanStep(of(y), h[g*states:][:states], of(y), of(x), of(gate), b, c, p.a[g*states:][:states], of(p.skip), gap, ahead)
+	}
+}
+
+// gatedNorm computes the RMSNorm of each group's channels, in Mamba-2.
+func (st *Stepper) gatedNorm(layer int, y []float32) {
+	d, w := &st.m.dims, st.m.layers[layer].heads.gatedNorm
+	wide := len(y) / d.NGroup
+	for at := 0; at < len(y); at += wide {
+		group := y[at:][:wide]
+		kernel.RMSNorm(group, group, w[at:][:wide], d.DInner/d.NGroup, float32(d.NormEps))
+	}
 }
 
 func (st *Stepper) gateRow(layer, i int) []float32 {
@@ -62,10 +126,14 @@ func (st *Stepper) dtRow(layer, i int) []float32 {
 	return st.dt[i*wide:][:wide]
 }
 
-// bc returns B and C of row i, d_state numbers each.
-func (st *Stepper) bc(layer, i int) (b, c []float32) {
-	d, width := &st.m.dims, st.m.layers[layer].xProj.Width()
-	row := st.dbc[i*width+d.DTRank:]
+// bc returns B and C of row i and a group, d_state numbers each.
+func (st *Stepper) bc(layer, i, group int) (b, c []float32) {
+	d, p := &st.m.dims, &st.m.layers[layer]
+	if p.heads != nil {
+		row := st.convRow(layer, i)[len(p.skip)+group*d.DState:]
+		return row[:d.DState], row[d.NGroup*d.DState:][:d.DState]
+	}
+	row := st.dbc[i*p.xProj.Width()+d.DTRank:]
 	return row[:d.DState], row[d.DState:][:d.DState]
 }
 

@@ -7,18 +7,19 @@ import (
 	"math"
 )
 
-// configFile is config.json as MambaForCausalLM writes it, and the object
-// "weir" of an event model. A pointer is nil where the file says nothing; the
-// defaults are those of transformers' MambaConfig.
+// configFile is config.json as MambaForCausalLM and Mamba2ForCausalLM write it,
+// and the object "weir" of an event model. A pointer is nil where the file says
+// nothing; the defaults are those of transformers' MambaConfig and Mamba2Config.
 type configFile struct {
+	mamba2Config
 	Architectures    []string        `json:"architectures,omitempty"`
 	ModelType        string          `json:"model_type"`
 	HiddenSize       *int            `json:"hidden_size"`
-	IntermediateSize *int            `json:"intermediate_size"`
+	IntermediateSize *int            `json:"intermediate_size,omitempty"` // Mamba
 	Expand           *float64        `json:"expand,omitempty"`
 	StateSize        *int            `json:"state_size"`
 	ConvKernel       *int            `json:"conv_kernel"`
-	TimeStepRank     json.RawMessage `json:"time_step_rank"` // a number or "auto"
+	TimeStepRank     json.RawMessage `json:"time_step_rank,omitempty"` // Mamba: a number or "auto"
 	NumHiddenLayers  *int            `json:"num_hidden_layers"`
 	VocabSize        *int            `json:"vocab_size"`
 	HiddenAct        *string         `json:"hidden_act"`
@@ -47,42 +48,36 @@ func or[T any](p *T, otherwise T) T {
 // parseConfig returns the dimensions and the "weir" object, or nil.
 func parseConfig(data []byte) (Dims, json.RawMessage, error) {
 	var c configFile
-	if err := json.Unmarshal(data, &c); err != nil {
+	if err := json.Unmarshal(finiteJSON(data), &c); err != nil {
 		return Dims{}, nil, err
-	}
-	if c.ModelType != "" && c.ModelType != "mamba" {
-		return Dims{}, nil, fmt.Errorf("model_type is %q, want \"mamba\"", c.ModelType)
 	}
 	if act := or(c.HiddenAct, "silu"); act != "silu" && act != "swish" {
 		return Dims{}, nil, fmt.Errorf("hidden_act is %q, want \"silu\"", act)
 	}
 	d := Dims{
-		DModel:      or(c.HiddenSize, 768),
-		DState:      or(c.StateSize, 16),
 		DConv:       or(c.ConvKernel, 4),
-		NLayer:      or(c.NumHiddenLayers, 32),
 		UseBias:     or(c.UseBias, false),
 		UseConvBias: or(c.UseConvBias, true),
 		NormEps:     or(c.LayerNormEpsilon, 1e-5),
 	}
-	if d.DModel < 1 || d.DModel > maxDim {
-		return d, nil, d.Validate()
-	}
-	inner := math.Floor(or(c.Expand, 2) * float64(d.DModel))
-	if !(inner >= 0 && inner <= maxDim) {
-		return d, nil, fmt.Errorf("expand is %v, want a factor that makes d_inner 1 to %d", or(c.Expand, 2), maxDim)
-	}
-	d.DInner = or(c.IntermediateSize, int(inner))
 	var err error
-	if d.DTRank, err = parseRank(c.TimeStepRank, d.DModel); err != nil {
+	switch c.ModelType {
+	case "", "mamba":
+		err = c.mamba(&d)
+	case "mamba2":
+		err = c.mamba2(&d)
+	default:
+		err = fmt.Errorf("model_type is %q, want \"mamba\" or \"mamba2\"", c.ModelType)
+	}
+	if err != nil {
 		return d, nil, err
 	}
 	if len(c.Weir) == 0 || string(c.Weir) == "null" {
-		d.Vocab = or(c.VocabSize, 50280)
+		d.Vocab = or(c.VocabSize, defaultVocab[c.ModelType])
 		if d.Vocab < 1 {
 			return d, nil, fmt.Errorf("vocab_size is %d, want 1 and up", d.Vocab)
 		}
-		d.TieHead = or(c.TieWordEmbedding, true)
+		d.TieHead = or(c.TieWordEmbedding, c.ModelType != "mamba2")
 		return d, nil, d.Validate()
 	}
 	var e ends
@@ -91,6 +86,25 @@ func parseConfig(data []byte) (Dims, json.RawMessage, error) {
 	}
 	d.NInput, d.NOutput = e.NInput, e.NOutput
 	return d, c.Weir, d.Validate()
+}
+
+var defaultVocab = map[string]int{"": 50280, "mamba": 50280, "mamba2": 32768}
+
+// mamba sets what MambaConfig says of a block.
+func (c *configFile) mamba(d *Dims) (err error) {
+	d.DModel = or(c.HiddenSize, 768)
+	d.DState = or(c.StateSize, 16)
+	d.NLayer = or(c.NumHiddenLayers, 32)
+	if d.DModel < 1 || d.DModel > maxDim {
+		return d.Validate()
+	}
+	inner := math.Floor(or(c.Expand, 2) * float64(d.DModel))
+	if !(inner >= 0 && inner <= maxDim) {
+		return fmt.Errorf("expand is %v, want a factor that makes d_inner 1 to %d", or(c.Expand, 2), maxDim)
+	}
+	d.DInner = or(c.IntermediateSize, int(inner))
+	d.DTRank, err = parseRank(c.TimeStepRank, d.DModel)
+	return err
 }
 
 // parseRank reads time_step_rank; "auto" is d_model/16, rounded up.

@@ -14,14 +14,20 @@ var ErrModel = errors.New("invalid model")
 
 // Dims are the sizes of a model and the choices that decide which tensors it
 // has. A model maps either tokens to logits (Vocab > 0) or rows of NInput
-// numbers to rows of NOutput numbers (Vocab = 0).
+// numbers to rows of NOutput numbers (Vocab = 0). Its blocks are those of
+// Mamba-2 where NHead > 0, else those of Mamba.
 type Dims struct {
 	DModel int // width of the residual stream
 	DInner int // channels of a block, expand · d_model
 	DState int // state numbers per channel
 	DConv  int // taps of the causal convolution, 1 and up
-	DTRank int // width of Δ before dt_proj
+	DTRank int // Mamba: width of Δ before dt_proj
 	NLayer int
+
+	NHead  int     // Mamba-2: heads of d_inner/n_head channels; a head has one Δ, A and D
+	NGroup int     // Mamba-2: groups of heads; a group has one B and C
+	DTMin  float64 // Mamba-2: the least and the greatest Δ before the gap
+	DTMax  float64 // counts, +Inf where there is no bound
 
 	Vocab   int // tokens of a token model, else 0
 	NInput  int // width of an event model's input, else 0
@@ -54,8 +60,13 @@ func (d Dims) Validate() error {
 	check("d_inner (intermediate_size)", d.DInner, 1, maxDim)
 	check("d_state (state_size)", d.DState, 1, maxDim)
 	check("d_conv (conv_kernel)", d.DConv, 1, maxDim)
-	check("dt_rank (time_step_rank)", d.DTRank, 1, maxDim)
 	check("n_layer (num_hidden_layers)", d.NLayer, 1, maxLayers)
+	if d.NHead == 0 {
+		check("dt_rank (time_step_rank)", d.DTRank, 1, maxDim)
+		check("n_group of a Mamba model", d.NGroup, 0, 0)
+	} else {
+		faults = append(faults, d.checkHeads()...)
+	}
 	if d.Vocab != 0 {
 		check("vocab_size", d.Vocab, 1, maxDim)
 		check("n_input of a token model", d.NInput, 0, 0)
@@ -74,6 +85,25 @@ func (d Dims) Validate() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrModel, errors.Join(faults...))
+}
+
+// checkHeads checks what only Mamba-2 has.
+func (d Dims) checkHeads() (faults []error) {
+	switch {
+	case d.NHead < 1 || d.NHead > maxDim || d.DInner%d.NHead != 0:
+		faults = append(faults, fmt.Errorf("n_head (num_heads) is %d, want a divisor of d_inner %d", d.NHead, d.DInner))
+	case d.NGroup < 1 || d.NHead%d.NGroup != 0:
+		faults = append(faults, fmt.Errorf("n_group (n_groups) is %d, want a divisor of n_head %d", d.NGroup, d.NHead))
+	case d.DState > maxDim/d.NGroup:
+		faults = append(faults, fmt.Errorf("d_state (state_size) of all groups is more than %d", maxDim))
+	}
+	if d.DTRank != 0 {
+		faults = append(faults, fmt.Errorf("dt_rank of a Mamba-2 model is %d, want 0", d.DTRank))
+	}
+	if !(d.DTMin >= 0 && d.DTMax >= d.DTMin && d.DTMax > 0) {
+		faults = append(faults, fmt.Errorf("time_step_limit is [%v, %v], want 0 and up, the greater last", d.DTMin, d.DTMax))
+	}
+	return faults
 }
 
 // tooBig checks the products, which the bounds of the factors keep from
@@ -102,9 +132,60 @@ func (d Dims) tooBig() []error {
 	return nil
 }
 
+// convDim returns the channels of the convolution: those of x, and in Mamba-2
+// those of B and C as well.
+func (d *Dims) convDim() int {
+	if d.NHead > 0 {
+		return d.DInner + 2*d.NGroup*d.DState
+	}
+	return d.DInner
+}
+
+// inProjRows returns the rows of in_proj: z, the convolution's channels, and in
+// Mamba-2 a Δ for each head.
+func (d *Dims) inProjRows() int { return d.DInner + d.convDim() + d.NHead }
+
+// scanWidth returns the channels of the scan, padded to whole blocks; in Mamba-2
+// each head is.
+func (d *Dims) scanWidth() int {
+	if d.NHead > 0 {
+		return d.NHead * kernel.Pad(d.DInner/d.NHead)
+	}
+	return kernel.Pad(d.DInner)
+}
+
+// convWidth returns the channels of the convolution, padded: those of x as the
+// scan has them, then those of B and C.
+func (d *Dims) convWidth() int { return d.scanWidth() + kernel.Pad(d.convDim()-d.DInner) }
+
+// place returns where channel c of the convolution lies among the padded ones;
+// the first d_inner are those of the scan as well.
+func (d *Dims) place(c int) int {
+	switch {
+	case d.NHead == 0:
+		return c
+	case c >= d.DInner:
+		return d.scanWidth() + c - d.DInner
+	}
+	dim := d.DInner / d.NHead
+	return c/dim*kernel.Pad(dim) + c%dim
+}
+
+// inWidth returns the width of a row behind in_proj, padded: the convolution's
+// channels, z, and a Δ for each head.
+func (d *Dims) inWidth() int { return d.convWidth() + d.scanWidth() + kernel.Pad(d.NHead) }
+
+// selectWidth returns the width of a row behind x_proj: dt, B and C.
+func (d *Dims) selectWidth() int {
+	if d.NHead > 0 {
+		return 0
+	}
+	return d.DTRank + 2*d.DState
+}
+
 // layerStateLen returns the float32s of one layer's two states of one stream;
 // channels are padded to whole blocks.
-func (d *Dims) layerStateLen() int { return kernel.Pad(d.DInner) * (d.DConv - 1 + d.DState) }
+func (d *Dims) layerStateLen() int { return d.convWidth()*(d.DConv-1) + d.scanWidth()*d.DState }
 
 // outWidth is the width of what a step returns.
 func (d *Dims) outWidth() int {

@@ -3,8 +3,10 @@ package ssm
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -50,6 +52,17 @@ func variants() map[string]Dims {
 		"wide expand": {DModel: 7, DInner: 35, DState: 5, DConv: 3, DTRank: 3, NLayer: 3, NInput: 1, NOutput: 1, UseBias: true, NormEps: 1e-6},
 		"one channel": {DModel: 1, DInner: 1, DState: 1, DConv: 1, DTRank: 1, NLayer: 1, NInput: 1, NOutput: 1, NormEps: 1e-5},
 	}
+	inf := math.Inf(1)
+	for name, d := range map[string]Dims{
+		"mamba2 event": {DModel: 20, DInner: 40, DState: 16, DConv: 4, NHead: 5, NGroup: 1, DTMax: inf, UseConvBias: true, NInput: 6, NOutput: 5},
+		"mamba2 token": {DModel: 16, DInner: 32, DState: 8, DConv: 4, NHead: 2, NGroup: 1, DTMax: inf, Vocab: 41, TieHead: true},
+		"mamba2 groups": {DModel: 12, DInner: 120, DState: 5, DConv: 2, NHead: 6, NGroup: 3, DTMin: 0.01, DTMax: 0.5,
+			UseBias: true, UseConvBias: true, NInput: 2, NOutput: 3},
+		"mamba2 narrow": {DModel: 3, DInner: 6, DState: 1, DConv: 1, NHead: 6, NGroup: 1, DTMax: inf, NInput: 1, NOutput: 1},
+	} {
+		d.NLayer, d.NormEps = 2, 1e-5
+		v[name] = d
+	}
 	for _, taps := range []int{1, 2, 5} {
 		for _, bias := range []bool{false, true} {
 			d := eventDims(20, 2)
@@ -63,9 +76,10 @@ func variants() map[string]Dims {
 // eachVariant runs test for every kind of model.
 func eachVariant(t *testing.T, test func(t *testing.T, m *Model)) {
 	seed := uint64(0)
-	for name, d := range variants() {
+	all := variants()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		seed++
-		t.Run(name, func(t *testing.T) { test(t, randomModel(t, d, seed)) })
+		t.Run(name, func(t *testing.T) { test(t, randomModel(t, all[name], seed)) })
 	}
 }
 

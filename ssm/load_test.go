@@ -152,7 +152,7 @@ func TestConfigForms(t *testing.T) {
 	}
 	for config, want := range map[string]string{
 		`{`:                                     "unexpected end",
-		`{"model_type":"mamba2"}`:               `model_type is "mamba2"`,
+		`{"model_type":"mamba3"}`:               `model_type is "mamba3"`,
 		`{"hidden_act":"gelu"}`:                 `hidden_act is "gelu"`,
 		`{"hidden_size":0}`:                     "d_model (hidden_size) is 0",
 		`{"hidden_size":-5}`:                    "d_model (hidden_size) is -5",

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// A Model is a stack of Mamba blocks with its ends. It is immutable and may be
+// A Model is a stack of Mamba or Mamba-2 blocks with its ends. It is immutable and may be
 // used from many goroutines at once.
 type Model struct {
 	dims        Dims
@@ -112,8 +112,9 @@ func (m *Model) Tensors() []Tensor {
 	return tensors
 }
 
-// sum hashes the dimensions as eight-byte integers and then every tensor's
-// values as little-endian float32, in the order of Tensors.
+// sum hashes the dimensions as eight-byte numbers (those of Mamba-2 only where
+// they apply) and then every tensor's values as little-endian float32, in the
+// order of Tensors.
 func (m *Model) sum() [16]byte {
 	d := m.dims
 	h := sha256.New()
@@ -125,6 +126,11 @@ func (m *Model) sum() [16]byte {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(v))
 	}
 	buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(d.NormEps))
+	if d.NHead > 0 {
+		for _, v := range []uint64{uint64(d.NHead), uint64(d.NGroup), math.Float64bits(d.DTMin), math.Float64bits(d.DTMax)} {
+			buf = binary.LittleEndian.AppendUint64(buf, v)
+		}
+	}
 	h.Write(buf)
 	for _, t := range m.Tensors() {
 		buf = appendFloats(buf[:0], t.Data)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// oracle is the Mamba recurrence of the paper in plain float64, written from the
+// oracle is the recurrence of Mamba's and Mamba-2's papers in plain float64, written from the
 // equations and sharing nothing with the step but the parameters.
 type oracle struct {
 	m    *Model
@@ -20,7 +20,7 @@ func newOracle(m *Model) *oracle {
 	for range d.NLayer {
 		var past [][]float64
 		for range d.DConv {
-			past = append(past, make([]float64, d.DInner))
+			past = append(past, make([]float64, d.convDim()))
 		}
 		o.conv = append(o.conv, past)
 		o.h = append(o.h, make([]float64, d.DInner*d.DState))
@@ -79,12 +79,11 @@ func (o *oracle) step(x []float32, token int32, gap float64) []float64 {
 	return linear(head, w.headBias, o.norm(u, w.normF))
 }
 
-func (o *oracle) block(i int, u []float64, gap float64) []float64 {
+// convolve takes x through layer i's convolution and SiLU.
+func (o *oracle) convolve(i int, x []float64) []float64 {
 	d, l := o.m.dims, &o.m.weights.layers[i]
-	xz := linear(l.inProj, l.inBias, u)
-	x, z := xz[:d.DInner], xz[d.DInner:]
 	o.conv[i] = append(o.conv[i][1:], x)
-	conv := make([]float64, d.DInner)
+	conv := make([]float64, len(x))
 	for c := range conv {
 		if l.convBias != nil {
 			conv[c] = float64(l.convBias[c])
@@ -94,6 +93,46 @@ func (o *oracle) block(i int, u []float64, gap float64) []float64 {
 		}
 		conv[c] = silu64(conv[c])
 	}
+	return conv
+}
+
+// block2 is a block of Mamba-2.
+func (o *oracle) block2(i int, u []float64, gap float64) []float64 {
+	d, l := o.m.dims, &o.m.weights.layers[i]
+	in := linear(l.inProj, l.inBias, u)
+	z, dt := in[:d.DInner], in[len(in)-d.NHead:]
+	conv := o.convolve(i, in[d.DInner:len(in)-d.NHead])
+	x, bs, cs := conv[:d.DInner], conv[d.DInner:][:d.NGroup*d.DState], conv[d.DInner+d.NGroup*d.DState:]
+	dim, size := d.DInner/d.NHead, d.DInner/d.NGroup
+	y := make([]float64, d.DInner)
+	for ch := range y {
+		head := ch / dim
+		group := head / (d.NHead / d.NGroup)
+		delta := math.Log1p(math.Exp(dt[head] + float64(l.dtBias[head])))
+		delta = min(max(delta, d.DTMin), d.DTMax) * gap
+		decay := math.Exp(-delta * math.Exp(float64(l.aLog[head])))
+		for n := range d.DState {
+			at := ch*d.DState + n
+			o.h[i][at] = decay*o.h[i][at] + delta*bs[group*d.DState+n]*x[ch]
+			y[ch] += cs[group*d.DState+n] * o.h[i][at]
+		}
+		y[ch] = (y[ch] + float64(l.skip[head])*x[ch]) * silu64(z[ch])
+	}
+	var normed []float64
+	for from := 0; from < len(y); from += size {
+		normed = append(normed, o.norm(y[from:][:size], l.gatedNorm[from:])...)
+	}
+	return linear(l.outProj, l.outBias, normed)
+}
+
+func (o *oracle) block(i int, u []float64, gap float64) []float64 {
+	d, l := o.m.dims, &o.m.weights.layers[i]
+	if d.NHead > 0 {
+		return o.block2(i, u, gap)
+	}
+	xz := linear(l.inProj, l.inBias, u)
+	z := xz[d.DInner:]
+	conv := o.convolve(i, xz[:d.DInner])
 	dbc := linear(l.xProj, nil, conv)
 	dt := linear(l.dtProj, l.dtBias, dbc[:d.DTRank])
 	b, c := dbc[d.DTRank:][:d.DState], dbc[d.DTRank+d.DState:]
@@ -129,8 +168,10 @@ func TestStepsAgreeWithTheEquations(t *testing.T) {
 		}
 		for i := range m.dims.NLayer {
 			_, h := m.layerState(states[0], i)
-			for j, got := range unblocked(h, m.dims.DInner, m.dims.DState) {
-				worst = max(worst, math.Abs(float64(got)-o.h[i][j])/(1+math.Abs(o.h[i][j])))
+			rows := unblocked(h, m.dims.scanWidth(), m.dims.DState)
+			for j, want := range o.h[i] {
+				got := rows[m.dims.place(j/m.dims.DState)*m.dims.DState+j%m.dims.DState]
+				worst = max(worst, math.Abs(float64(got)-want)/(1+math.Abs(want)))
 			}
 		}
 		t.Logf("greatest difference %.2g", worst)

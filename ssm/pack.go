@@ -8,17 +8,19 @@ import (
 )
 
 // packedLayer holds one block's weights as the kernels want them: rows padded to
-// whole blocks of channels, matrices in panels.
+// whole blocks of channels, matrices in panels. Of Mamba-2, see packMamba2.
 type packedLayer struct {
 	norm    []float32      // padded d_model
 	inProj  *kernel.Panels // padded d_inner of x, then of z
 	conv    []float32      // [d_inner/16][d_conv][16]
 	convB   []float32      // padded d_inner
-	xProj   *kernel.Panels // dt, B, C
-	dtProj  *kernel.Panels
-	a       []float32 // [d_inner/16][d_state][16], A·log2(e)
-	skip    []float32 // padded d_inner
+	xProj   *kernel.Panels // Mamba: dt, B, C
+	dtProj  *kernel.Panels // Mamba
+	a       []float32      // [d_inner/16][d_state][16], A·log2(e)
+	skip    []float32      // padded d_inner
 	outProj *kernel.Panels
+
+	heads *packedHeads // Mamba-2
 }
 
 type packedEnds struct {
@@ -41,6 +43,9 @@ func (m *Model) pack() {
 }
 
 func (l *layerWeights) pack(d Dims) packedLayer {
+	if d.NHead > 0 {
+		return l.packMamba2(d)
+	}
 	// x and z each start at a whole block, so the padding lies between them.
 	wide := kernel.Pad(d.DInner)
 	in := make([]float32, 2*wide*d.DModel)

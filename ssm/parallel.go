@@ -188,14 +188,13 @@ func (st *Stepper) finish(layer int, gap, h []float32, n int) {
 func (st *Stepper) reduce(w *chunkWorker, layer int, gap, end, sum []float32, n int) {
 	clear(end)
 	clear(sum)
-	p := &st.m.layers[layer]
 	wide := len(w.dt)
 	for i := range n {
-		b, c := st.bc(layer, i)
-		copy(w.dt, st.dtRow(layer, i))
-		kernel.ScanStep(w.dt, end, w.dt, st.convRow(layer, i), w.gate, b, c, p.a, p.skip, gapOf(gap, i), nil)
-		copy(w.dt, st.dtRow(layer, i))
-		kernel.ScanStep(w.dt, sum, w.dt, w.ones, w.gate, w.ones[:1], w.zeros[:1], w.zeros[:wide], w.zeros[:wide], gapOf(gap, i), nil)
+		g := gapOf(gap, i)
+		st.delta(layer, i, w.dt)
+		st.scanInto(w.dt, layer, i, w.gate, g, end, nil)
+		st.delta(layer, i, w.dt)
+		kernel.ScanStep(w.dt, sum, w.dt, w.ones, w.gate, w.ones[:1], w.zeros[:1], w.zeros[:wide], w.zeros[:wide], g, nil)
 	}
 }
 

@@ -164,9 +164,18 @@ func TestRunAgreesWithStepsAtEveryLength(t *testing.T) {
 
 // runDims are small models that are quick over long histories.
 func runDims() map[string]Dims {
-	return map[string]Dims{"mamba": {
-		DModel: 8, DInner: 16, DState: 4, DConv: 4, DTRank: 1, NLayer: 2, NInput: 2, NOutput: 2, UseConvBias: true, NormEps: 1e-5,
-	}}
+	return map[string]Dims{
+		"mamba":  {DModel: 8, DInner: 16, DState: 4, DConv: 4, DTRank: 1, NLayer: 2, NInput: 2, NOutput: 2, UseConvBias: true, NormEps: 1e-5},
+		"mamba2": {DModel: 8, DInner: 32, DState: 4, DConv: 4, NHead: 2, NGroup: 1, DTMax: math.Inf(1), NLayer: 2, NInput: 2, NOutput: 2, NormEps: 1e-5},
+	}
+}
+
+// mamba2Dims returns a Mamba-2 event model of a usual shape.
+func mamba2Dims(dModel, nLayer int) Dims {
+	return Dims{
+		DModel: dModel, DInner: 2 * dModel, DState: 64, DConv: 4, NHead: 2 * dModel / 64, NGroup: 1, DTMax: math.Inf(1), NLayer: nLayer,
+		NInput: 6, NOutput: 5, UseConvBias: true, NormEps: 1e-5,
+	}
 }
 
 func TestAHistoryGoesOnWithoutASeam(t *testing.T) {
@@ -311,7 +320,7 @@ func TestRunPanicsOnWrongLengths(t *testing.T) {
 // than itself on one core.
 func BenchmarkForms(b *testing.B) {
 	const n = 4096
-	for name, d := range map[string]Dims{"mamba": eventDims(64, 2)} {
+	for name, d := range map[string]Dims{"mamba": eventDims(64, 2), "mamba2": mamba2Dims(64, 2)} {
 		m := randomModel(b, d, 1)
 		w := walk{m, rand.New(rand.NewPCG(1, 2))}
 		x, gap, _ := w.events(n)

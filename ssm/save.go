@@ -30,7 +30,7 @@ func (m *Model) Save(dir string) error {
 	return nil
 }
 
-// config returns config.json in the words of MambaForCausalLM.
+// config returns config.json in the words of MambaForCausalLM and Mamba2ForCausalLM.
 func (m *Model) config() ([]byte, error) {
 	d := m.dims
 	rank, err := json.Marshal(d.DTRank)
@@ -56,6 +56,10 @@ func (m *Model) config() ([]byte, error) {
 		TieWordEmbedding: &d.TieHead,
 		ResidualInFP32:   &yes,
 		DType:            "float32",
+	}
+	if d.NHead > 0 {
+		c.TimeStepRank, c.IntermediateSize = nil, nil
+		c.setMamba2(&d)
 	}
 	if d.Vocab == 0 {
 		c.Architectures = nil

@@ -3,8 +3,6 @@ package ssm
 import (
 	"fmt"
 	"slices"
-
-	"github.com/weirstream/weir/ssm/internal/kernel"
 )
 
 // A State is the whole memory of one stream: per layer the last d_conv-1 inputs
@@ -26,7 +24,7 @@ func (s State) IsFinite() bool { return !slices.ContainsFunc(s, isNonFinite) }
 // layerState returns the two parts of layer i.
 func (m *Model) layerState(s State, i int) (conv, h []float32) {
 	n := m.dims.layerStateLen()
-	c := kernel.Pad(m.dims.DInner) * (m.dims.DConv - 1)
+	c := m.dims.convWidth() * (m.dims.DConv - 1)
 	s = s[i*n:][:n:n]
 	return s[:c:c], s[c:]
 }

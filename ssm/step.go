@@ -42,9 +42,9 @@ func (m *Model) newRows(n int) *Stepper {
 		maxBatch: n,
 		residual: rows(d.DModel),
 		normed:   rows(d.DModel),
-		xz:       rows(2 * kernel.Pad(d.DInner)),
-		dbc:      rows(d.DTRank + 2*d.DState),
-		dt:       rows(d.DInner),
+		xz:       rows(d.inWidth()),
+		dbc:      rows(d.selectWidth()),
+		dt:       rows(d.scanWidth()),
 	}
 }
 

@@ -39,19 +39,24 @@ type weights struct {
 	headBias    []float32 // (n_output)
 }
 
+// layerWeights are those of a Mamba block, or, where a second line says so, of a
+// Mamba-2 block.
 type layerWeights struct {
-	norm       []float32 // (d_model)
-	inProj     []float32 // (2·d_inner, d_model): x, then z
-	inBias     []float32 // (2·d_inner)
+	norm   []float32 // (d_model)
+	inProj []float32 // (2·d_inner, d_model): x, then z
+	// Mamba-2: z, x, B of each group, C of each group, Δ of each head
+	inBias     []float32 // as inProj has rows
 	convWeight []float32 // (d_inner, 1, d_conv), oldest input first
-	convBias   []float32 // (d_inner)
-	xProj      []float32 // (dt_rank + 2·d_state, d_inner): dt, B, C
-	dtProj     []float32 // (d_inner, dt_rank)
-	dtBias     []float32 // (d_inner)
-	aLog       []float32 // (d_inner, d_state); A = -exp(aLog)
-	skip       []float32 // (d_inner), D
-	outProj    []float32 // (d_model, d_inner)
-	outBias    []float32 // (d_model)
+	// Mamba-2: of x, B and C
+	convBias  []float32 // as convWeight has rows
+	xProj     []float32 // (dt_rank + 2·d_state, d_inner): dt, B, C; not in Mamba-2
+	dtProj    []float32 // (d_inner, dt_rank); not in Mamba-2
+	dtBias    []float32 // (d_inner); Mamba-2: (n_head)
+	aLog      []float32 // (d_inner, d_state); Mamba-2: (n_head); A = -exp(aLog)
+	skip      []float32 // (d_inner); Mamba-2: (n_head); D
+	gatedNorm []float32 // (d_inner), Mamba-2 only
+	outProj   []float32 // (d_model, d_inner)
+	outBias   []float32 // (d_model)
 }
 
 // The tensor names of the two forms' ends.
@@ -65,7 +70,7 @@ const (
 )
 
 // slots lists the tensors a model of these dimensions has, under the names that
-// MambaForCausalLM gives them, in a fixed order.
+// MambaForCausalLM and Mamba2ForCausalLM give them, in a fixed order.
 func (w *weights) slots(d Dims) []slot {
 	w.layers = append(w.layers, make([]layerWeights, d.NLayer-len(w.layers))...)
 	var s []slot
@@ -96,21 +101,32 @@ func (l *layerWeights) slots(d Dims, i int) []slot {
 	mixer := layer + "mixer."
 	s := []slot{
 		{layer + "norm.weight", []int{d.DModel}, &l.norm},
-		{mixer + "in_proj.weight", []int{2 * d.DInner, d.DModel}, &l.inProj},
-		{mixer + "conv1d.weight", []int{d.DInner, 1, d.DConv}, &l.convWeight},
-		{mixer + "x_proj.weight", []int{d.DTRank + 2*d.DState, d.DInner}, &l.xProj},
-		{mixer + "dt_proj.weight", []int{d.DInner, d.DTRank}, &l.dtProj},
-		{mixer + "dt_proj.bias", []int{d.DInner}, &l.dtBias},
-		{mixer + "A_log", []int{d.DInner, d.DState}, &l.aLog},
-		{mixer + "D", []int{d.DInner}, &l.skip},
-		{mixer + "out_proj.weight", []int{d.DModel, d.DInner}, &l.outProj},
+		{mixer + "in_proj.weight", []int{d.inProjRows(), d.DModel}, &l.inProj},
+		{mixer + "conv1d.weight", []int{d.convDim(), 1, d.DConv}, &l.convWeight},
 	}
+	if d.NHead > 0 {
+		s = append(s, []slot{
+			{mixer + "dt_bias", []int{d.NHead}, &l.dtBias},
+			{mixer + "A_log", []int{d.NHead}, &l.aLog},
+			{mixer + "D", []int{d.NHead}, &l.skip},
+			{mixer + "norm.weight", []int{d.DInner}, &l.gatedNorm},
+		}...)
+	} else {
+		s = append(s, []slot{
+			{mixer + "x_proj.weight", []int{d.DTRank + 2*d.DState, d.DInner}, &l.xProj},
+			{mixer + "dt_proj.weight", []int{d.DInner, d.DTRank}, &l.dtProj},
+			{mixer + "dt_proj.bias", []int{d.DInner}, &l.dtBias},
+			{mixer + "A_log", []int{d.DInner, d.DState}, &l.aLog},
+			{mixer + "D", []int{d.DInner}, &l.skip},
+		}...)
+	}
+	s = append(s, slot{mixer + "out_proj.weight", []int{d.DModel, d.DInner}, &l.outProj})
 	if d.UseConvBias {
-		s = append(s, slot{mixer + "conv1d.bias", []int{d.DInner}, &l.convBias})
+		s = append(s, slot{mixer + "conv1d.bias", []int{d.convDim()}, &l.convBias})
 	}
 	if d.UseBias {
 		s = append(s,
-			slot{mixer + "in_proj.bias", []int{2 * d.DInner}, &l.inBias},
+			slot{mixer + "in_proj.bias", []int{d.inProjRows()}, &l.inBias},
 			slot{mixer + "out_proj.bias", []int{d.DModel}, &l.outBias})
 	}
 	return s

@@ -114,8 +114,12 @@ func (r *reference) shapes(d Dims) map[string][]int {
 	logits := []int{r.batch, r.length, d.Vocab}
 	shapes := map[string][]int{"logits": logits, "step_logits": logits}
 	for i := range d.NLayer {
-		shapes[fmt.Sprintf("ssm_state.%d", i)] = []int{r.batch, d.DInner, d.DState}
-		shapes[fmt.Sprintf("conv_state.%d", i)] = []int{r.batch, d.DInner, d.DConv}
+		state := []int{r.batch, d.DInner, d.DState}
+		if d.NHead > 0 {
+			state = []int{r.batch, d.NHead, d.DInner / d.NHead, d.DState}
+		}
+		shapes[fmt.Sprintf("ssm_state.%d", i)] = state
+		shapes[fmt.Sprintf("conv_state.%d", i)] = []int{r.batch, d.convDim(), d.DConv}
 	}
 	return shapes
 }
@@ -185,23 +189,23 @@ func (r *reference) compareLogits(diffs map[string]float64, rows []float32, at i
 // compareState compares the state after sequence i. The oldest input of
 // conv_state is one that no later event needs, and no State holds.
 func (m *Model) compareState(r *reference, diffs map[string]float64, i int, s State) {
-	d := m.dims
+	d := &m.dims
+	compare := func(name string, memory []float32, channels, each, skip int) {
+		want, ok := r.want[name]
+		if !ok {
+			return
+		}
+		diffs[name] = max(diffs[name], 0)
+		got := unblocked(memory, len(memory)/max(1, each), each)
+		for c := range channels {
+			row := want[(i*channels+c)*(skip+each)+skip:][:each]
+			diffs[name] = max(diffs[name], maxAbsDiff(got[d.place(c)*each:][:each], row))
+		}
+	}
 	for layer := range d.NLayer {
 		conv, h := m.layerState(s, layer)
-		name := fmt.Sprintf("ssm_state.%d", layer)
-		if want, ok := r.want[name]; ok {
-			got := unblocked(h, d.DInner, d.DState)
-			diffs[name] = max(diffs[name], maxAbsDiff(got, want[i*len(got):][:len(got)]))
-		}
-		name = fmt.Sprintf("conv_state.%d", layer)
-		if want, ok := r.want[name]; ok {
-			got, past := unblocked(conv, d.DInner, d.DConv-1), d.DConv-1
-			diffs[name] = max(diffs[name], 0)
-			for c := range d.DInner {
-				newest := want[(i*d.DInner+c)*d.DConv+1:][:past]
-				diffs[name] = max(diffs[name], maxAbsDiff(got[c*past:][:past], newest))
-			}
-		}
+		compare(fmt.Sprintf("ssm_state.%d", layer), h, d.DInner, d.DState, 0)
+		compare(fmt.Sprintf("conv_state.%d", layer), conv, d.convDim(), d.DConv-1, 1)
 	}
 }
 

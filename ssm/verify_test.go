@@ -14,12 +14,15 @@ import (
 	"testing/fstest"
 )
 
-var fixtures = []string{"mamba-small", "mamba-odd", "mamba-64"}
+var fixtures = []string{
+	"mamba/mamba-small", "mamba/mamba-odd", "mamba/mamba-64",
+	"mamba2/mamba2-small", "mamba2/mamba2-odd", "mamba2/mamba2-limit",
+}
 
 func TestStepsAgreeWithReference(t *testing.T) {
 	for _, name := range fixtures {
 		t.Run(name, func(t *testing.T) {
-			errs, err := Verify(os.DirFS("testdata/mamba/" + name))
+			errs, err := Verify(os.DirFS("testdata/" + name))
 			if err != nil {
 				t.Fatal(err)
 			}
