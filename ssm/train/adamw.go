@@ -12,20 +12,20 @@ const (
 	beta1, beta2 = 0.9, 0.98
 	adamEpsilon  = 1e-8
 	lastRate     = 0.01 // share of Options.Rate at the last step
+	warmup       = 50   // steps in which the rate rises from 0, or a tenth where they are few
 )
 
 // Options say how a Trainer moves the parameters.
 type Options struct {
-	Rate   float64 // learning rate at its highest
-	Decay  float64 // decoupled weight decay of the matrices
-	Clip   float64 // greatest norm of the whole gradient
-	Warmup int     // steps in which the rate rises from 0
-	Steps  int     // steps over which the rate falls, along a cosine
+	Rate  float64 // learning rate at its highest
+	Decay float64 // decoupled weight decay of the matrices
+	Clip  float64 // greatest norm of the whole gradient
+	Steps int     // steps over which the rate falls, along a cosine
 }
 
 // rate is the learning rate of a step, counted from 0.
 func (o *Options) rate(step int) float64 {
-	warm := min(1, float64(step+1)/float64(o.Warmup+1))
+	warm := min(1, float64(step+1)/float64(min(warmup, o.Steps/10)+1))
 	done := min(1, float64(step)/float64(o.Steps))
 	return o.Rate * warm * (lastRate + (1-lastRate)*(1+math.Cos(math.Pi*done))/2)
 }
@@ -39,8 +39,8 @@ func decays(t *ssm.Tensor) bool {
 // An adamW holds running means of the gradient and of its square.
 type adamW struct{ mean, square []float32 }
 
-// step moves p along the gradient; step counts from 0.
-func (a *adamW) step(p *params, grad []float32, o *Options, step int) {
+// step moves the tensors along the gradient; step counts from 0.
+func (a *adamW) step(tensors []ssm.Tensor, grad []float32, o *Options, step int) {
 	rate := o.rate(step)
 	scale := 1.0
 	if norm := norm(grad); norm > o.Clip {
@@ -50,17 +50,17 @@ func (a *adamW) step(p *params, grad []float32, o *Options, step int) {
 	unbias1 := 1 - math.Pow(beta1, float64(step+1))
 	unbias2 := 1 - math.Pow(beta2, float64(step+1))
 	at := 0
-	for i := range p.tensors {
+	for i := range tensors {
 		keep := float32(1)
-		if decays(&p.tensors[i]) {
+		if decays(&tensors[i]) {
 			keep = float32(1 - rate*o.Decay)
 		}
-		for j, v := range p.tensors[i].Data {
+		for j, v := range tensors[i].Data {
 			g := grad[at] * float32(scale)
 			a.mean[at] = beta1*a.mean[at] + (1-beta1)*g
 			a.square[at] = beta2*a.square[at] + (1-beta2)*g*g
 			move := float64(a.mean[at]) / unbias1 / (math.Sqrt(float64(a.square[at])/unbias2) + adamEpsilon)
-			p.tensors[i].Data[j] = v*keep - float32(rate*move)
+			tensors[i].Data[j] = v*keep - float32(rate*move)
 			at++
 		}
 	}

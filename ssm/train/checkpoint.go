@@ -12,25 +12,27 @@ import (
 )
 
 // ErrForeign is wrapped by the error of Restore for a checkpoint of another run:
-// of other options, another model or other data.
+// with other options, of another model or of other data.
 var ErrForeign = errors.New("checkpoint of another run")
 
 // The tensors of a checkpoint. All but run and points have a number a parameter.
 const (
-	runTensor    = "run"
-	pointsTensor = "points"
-	paramsTensor = "params"
-	meanTensor   = "adamw.mean"
-	squareTensor = "adamw.square"
-	bestTensor   = "best"
+	runTensor     = "run"
+	pointsTensor  = "points"
+	paramsTensor  = "params"
+	meanTensor    = "adamw.mean"
+	squareTensor  = "adamw.square"
+	averageTensor = "average"
+	bestTensor    = "best"
 )
 
-// identify hashes all that decides what a run computes.
+// identify hashes all that decides what a run computes, but for its steps: those a
+// checkpoint has itself.
 func identify(m *ssm.Model, data *Data, o *RunOptions) [2]uint64 {
 	h := sha256.New()
 	fp := m.Fingerprint()
 	h.Write(fp[:])
-	fmt.Fprintf(h, "run 1 %+v window %d", *o, data.length)
+	fmt.Fprintf(h, "run 1 rate %v decay %v clip %v seed %d batch %d window %d", o.Rate, o.Decay, o.Clip, o.Seed, o.Batch, data.length)
 	var buf []byte
 	for _, s := range data.series {
 		buf = binary.LittleEndian.AppendUint64(buf[:0], uint64(s.Split))
@@ -43,13 +45,13 @@ func identify(m *ssm.Model, data *Data, o *RunOptions) [2]uint64 {
 	return [2]uint64{binary.LittleEndian.Uint64(sum), binary.LittleEndian.Uint64(sum[8:])}
 }
 
-// Checkpoint writes all that a run needs to go on: parameters, moments, the best
-// parameters, the measurements and the step, which is also the position in the
+// Checkpoint writes all that a run needs to go on: parameters, their means, moments,
+// the best parameters, the measurements and the step, which is also the position in the
 // data. It is a safetensors file of float32; whole numbers and float64s stand in
 // it as four numbers of 16 bits each.
 func (r *Run) Checkpoint(w io.Writer) error {
 	t := r.trainer
-	run := words(r.id[0], r.id[1], uint64(t.step), uint64(r.stale), math.Float64bits(r.lossSum))
+	run := words(r.id[0], r.id[1], uint64(t.step), uint64(r.options.Steps), uint64(r.stale), math.Float64bits(r.lossSum))
 	var points []float32
 	for _, p := range r.points {
 		points = append(points, words(uint64(p.Step), math.Float64bits(p.Loss), math.Float64bits(p.HeldOut))...)
@@ -59,13 +61,14 @@ func (r *Run) Checkpoint(w io.Writer) error {
 	}
 	return ssm.WriteTensors(w, []ssm.Tensor{
 		vector(runTensor, run), vector(pointsTensor, points), vector(paramsTensor, t.params.slab),
-		vector(meanTensor, t.adam.mean), vector(squareTensor, t.adam.square), vector(bestTensor, r.best),
+		vector(meanTensor, t.adam.mean), vector(squareTensor, t.adam.square),
+		vector(averageTensor, r.average), vector(bestTensor, r.best),
 	})
 }
 
-// Restore goes on from a checkpoint of size bytes. The run must have been made
-// with the same options, model and data, else the error wraps ErrForeign; on any
-// error the run is unchanged.
+// Restore goes on from a checkpoint of size bytes, with the steps planned in it. The
+// run must have been made with the same other options, model and data, else the
+// error wraps ErrForeign; on any error the run is unchanged.
 func (r *Run) Restore(from io.Reader, size int64) error {
 	tensors, err := ssm.ReadTensors(from, size)
 	if err != nil {
@@ -76,7 +79,7 @@ func (r *Run) Restore(from io.Reader, size int64) error {
 		byName[t.Name] = t.Data
 	}
 	run, points := numbers(byName[runTensor]), numbers(byName[pointsTensor])
-	if len(run) != 5 || len(points) == 0 || len(points)%3 != 0 {
+	if len(run) != 6 || len(points) == 0 || len(points)%3 != 0 {
 		return errors.New("read checkpoint: it is not one of a training run")
 	}
 	if [2]uint64{run[0], run[1]} != r.id {
@@ -84,7 +87,8 @@ func (r *Run) Restore(from io.Reader, size int64) error {
 	}
 	t := r.trainer
 	into := map[string][]float32{
-		paramsTensor: t.params.slab, meanTensor: t.adam.mean, squareTensor: t.adam.square, bestTensor: r.best,
+		paramsTensor: t.params.slab, meanTensor: t.adam.mean, squareTensor: t.adam.square,
+		averageTensor: r.average, bestTensor: r.best,
 	}
 	for name, data := range into {
 		if len(byName[name]) != len(data) {
@@ -94,7 +98,8 @@ func (r *Run) Restore(from io.Reader, size int64) error {
 	for name, data := range into {
 		copy(data, byName[name])
 	}
-	t.step, r.stale, r.lossSum = int(run[2]), int(run[3]), math.Float64frombits(run[4])
+	r.Plan(int(run[3]))
+	t.step, r.stale, r.lossSum = int(run[2]), int(run[4]), math.Float64frombits(run[5])
 	r.points = r.points[:0]
 	for ; len(points) > 0; points = points[3:] {
 		r.points = append(r.points, Point{int(points[0]), math.Float64frombits(points[1]), math.Float64frombits(points[2])})

@@ -85,7 +85,7 @@ func TestGradientsAreThoseOfPyTorch(t *testing.T) {
 			sequences := fixtureTokens(t, filepath.Join(dir, "reference.safetensors"))
 			targets := len(sequences) * (len(sequences[0]) - 1)
 
-			net := newNetwork(m.Dims(), paramsOf(m), crossEntropy(m.Dims().Vocab))
+			net := newNetwork(m.Dims(), paramsOf(m), CrossEntropy(m.Dims().Vocab))
 			grad := newParams(m.Dims(), m.Tensors())
 			loss, ps := 0.0, &pass{}
 			for _, tokens := range sequences {

@@ -6,19 +6,20 @@ import (
 	"github.com/weirstream/weir/ssm/fmath"
 )
 
-// A lossFunc reads the model's outputs of rows events from first, in rows of ld,
+// A LossFunc reads the model's outputs of rows events from first, in rows of ld,
 // and returns the sum of their losses. It overwrites the outputs with the sum's
 // gradient times scale.
-type lossFunc func(w *Window, out []float32, ld, first, rows int, scale float32) float64
+type LossFunc func(w *Window, out []float32, ld, first, rows int, scale float32) float64
 
-// crossEntropy is the loss of a token model: -log of the probability that the
-// softmax of row t's logits gives token t+1.
-func crossEntropy(vocab int) lossFunc {
+// CrossEntropy is the loss of a token model: -log of the probability that the
+// softmax of row t's logits gives the window's label of that row.
+func CrossEntropy(vocab int) LossFunc {
 	return func(w *Window, out []float32, ld, first, rows int, scale float32) float64 {
 		total := 0.0
 		for i := range rows {
 			logits := out[i*ld:][:vocab]
-			if first+i+1 >= len(w.Tokens) {
+			label := w.label(first + i)
+			if label < 0 {
 				clear(logits)
 				continue
 			}
@@ -32,13 +33,12 @@ func crossEntropy(vocab int) lossFunc {
 				logits[j] = e
 				sum += float64(e)
 			}
-			next := w.Tokens[first+i+1]
-			total += fmath.Log(sum) - fmath.Log(max(float64(logits[next]), math.SmallestNonzeroFloat32))
+			total += fmath.Log(sum) - fmath.Log(max(float64(logits[label]), math.SmallestNonzeroFloat32))
 			inv := scale / float32(sum)
 			for j := range logits {
 				logits[j] *= inv
 			}
-			logits[next] -= scale
+			logits[label] -= scale
 		}
 		return total
 	}
@@ -57,7 +57,7 @@ type Quantiles struct {
 }
 
 // loss returns the model's loss function.
-func (q *Quantiles) loss() lossFunc {
+func (q *Quantiles) loss() LossFunc {
 	return func(w *Window, out []float32, ld, first, rows int, scale float32) float64 {
 		total := 0.0
 		slopes := make([]float64, len(q.Levels)) // softplus', then by level dloss/dquantile

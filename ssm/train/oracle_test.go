@@ -213,7 +213,7 @@ func TestGradientsAreThoseOfFiniteDifferences(t *testing.T) {
 			}
 			loss := testQuantiles.loss()
 			if d.Vocab > 0 {
-				loss = crossEntropy(d.Vocab)
+				loss = CrossEntropy(d.Vocab)
 			}
 			w := randomWindow(d, chunk+7, rng)
 			grad := newParams(d, p.tensors)

@@ -17,11 +17,11 @@ type network struct {
 	input     matrix // event model
 	head      matrix
 	normF     []float32 // padded d_model
-	loss      lossFunc
+	loss      LossFunc
 	wideModel int
 }
 
-func newNetwork(d ssm.Dims, p *params, loss lossFunc) *network {
+func newNetwork(d ssm.Dims, p *params, loss LossFunc) *network {
 	n := &network{d: d, p: p, loss: loss, normF: padded(p.normF), wideModel: kernel.Pad(d.DModel)}
 	for i := range p.layers {
 		n.blocks = append(n.blocks, newBlock(&n.d, &p.layers[i]))

@@ -7,16 +7,21 @@ import (
 	"github.com/weirstream/weir/ssm"
 )
 
-// patience is how many measurements in a row without a better held-out loss end a run.
-const patience = 6
+const (
+	// Measurements is how often a run measures the held-out loss, start left out.
+	Measurements = 25
+	// memory is the share of the parameters' running mean that a step keeps.
+	memory = 0.98
+	// patience is how many measurements in a row without a better one end a run.
+	patience = 6
+)
 
 // RunOptions say what a Run does, all of it: with the same options, model and data
 // the result is the same bytes.
 type RunOptions struct {
 	Options
-	Seed    uint64
-	Batch   int // windows a step
-	Measure int // steps between two held-out losses
+	Seed  uint64
+	Batch int // windows a step
 }
 
 // A Point is the progress at a measurement.
@@ -27,7 +32,9 @@ type Point struct {
 }
 
 // A Run trains on Data until its steps are done or the held-out loss has stopped
-// to fall, and keeps the best parameters. It belongs to one goroutine.
+// to fall. It measures the running mean of the parameters, which is steadier than
+// the parameters themselves (Polyak averaging), and keeps the best. It belongs to
+// one goroutine.
 type Run struct {
 	trainer *Trainer
 	options RunOptions
@@ -35,6 +42,7 @@ type Run struct {
 	heldOut []Window
 	id      [2]uint64 // of options, model and data: whose checkpoint is whose
 
+	average []float32
 	best    []float32
 	points  []Point
 	stale   int     // points since the best one
@@ -43,16 +51,26 @@ type Run struct {
 
 // NewRun prepares a run from m, and measures the held-out loss before it. The data
 // must have rows to train on and rows held out. See NewTrainer for q and the error.
+// A run whose Options.Steps is 0 has none yet: call Plan or Restore.
 func NewRun(m *ssm.Model, q *Quantiles, data *Data, o RunOptions) (*Run, error) {
 	t, err := NewTrainer(m, q, o.Options)
 	if err != nil {
 		return nil, err
 	}
 	r := &Run{trainer: t, options: o, data: data, heldOut: data.heldOut(), best: slices.Clone(t.params.slab)}
+	r.average = slices.Clone(r.best)
 	r.id = identify(m, data, &o)
-	r.points = []Point{{Step: 0, Loss: math.NaN(), HeldOut: t.Loss(r.heldOut)}}
+	r.points = []Point{{Step: 0, Loss: math.NaN(), HeldOut: r.Measure()}}
 	return r, nil
 }
+
+// Plan sets the number of steps of a run that has not begun.
+func (r *Run) Plan(steps int) {
+	r.options.Steps, r.trainer.options.Steps = steps, steps
+}
+
+// Planned is the number of steps after which the run is done at the latest.
+func (r *Run) Planned() int { return r.options.Steps }
 
 // Probe computes the gradient of one step and drops it: what a step costs.
 func (r *Run) Probe() error {
@@ -60,30 +78,39 @@ func (r *Run) Probe() error {
 	return err
 }
 
-// Step takes one step and returns its loss. At every RunOptions.Measure'th, and at
-// the last, it also measures the held-out loss.
-func (r *Run) Step() (float64, error) {
-	loss, err := r.trainer.Step(r.data.batch(r.options.Seed, r.trainer.step, r.options.Batch))
-	if err != nil {
-		return loss, err
+// Measure computes the held-out loss of the parameters' running mean.
+func (r *Run) Measure() float64 { return r.trainer.lossOf(r.average, r.heldOut) }
+
+// Step takes one step and returns its loss and how many rows counted in it. Every
+// now and then, and at the last step, it also measures the held-out loss.
+func (r *Run) Step() (loss float64, rows int, err error) {
+	batch := r.data.batch(r.options.Seed, r.trainer.step, r.options.Batch)
+	if loss, err = r.trainer.Step(batch); err != nil {
+		return loss, 0, err
 	}
 	r.lossSum += loss
-	if step := r.trainer.step; step%r.options.Measure == 0 || step >= r.options.Steps {
+	// The mean must not remember the start longer than there have been steps.
+	keep := min(memory, float32(r.trainer.step)/float32(r.trainer.step+9))
+	for i, v := range r.trainer.params.slab {
+		r.average[i] += (1 - keep) * (v - r.average[i])
+	}
+	step, every := r.trainer.step, max(r.options.Steps/Measurements, 1)
+	if step%every == 0 || step >= r.options.Steps {
 		r.measure()
 	}
-	return loss, nil
+	return loss, r.trainer.targets(batch), nil
 }
 
 func (r *Run) measure() {
 	best := r.Best().HeldOut
 	since := r.trainer.step - r.points[len(r.points)-1].Step
-	p := Point{r.trainer.step, r.lossSum / float64(since), r.trainer.Loss(r.heldOut)}
+	p := Point{r.trainer.step, r.lossSum / float64(since), r.Measure()}
 	r.points = append(r.points, p)
 	r.lossSum = 0
 	r.stale++
 	if p.HeldOut < best {
 		r.stale = 0
-		copy(r.best, r.trainer.params.slab)
+		copy(r.best, r.average)
 	}
 }
 

@@ -27,7 +27,7 @@ type Trainer struct {
 	dims    ssm.Dims
 	extra   json.RawMessage
 	options Options
-	loss    lossFunc
+	loss    LossFunc
 	params  *params
 	adam    adamW
 	step    int
@@ -49,7 +49,7 @@ func NewTrainer(m *ssm.Model, q *Quantiles, o Options) (*Trainer, error) {
 	n := len(t.params.slab)
 	t.adam = adamW{make([]float32, n), make([]float32, n)}
 	if d.Vocab > 0 {
-		t.loss = crossEntropy(d.Vocab)
+		t.loss = CrossEntropy(d.Vocab)
 	} else {
 		if q == nil || len(q.Levels) != d.NOutput || len(q.Weights) != d.NOutput || q.Median < 0 || q.Median >= d.NOutput {
 			return nil, fmt.Errorf("%w: it has %d outputs, which are not the quantiles to be trained", ssm.ErrModel, d.NOutput)
@@ -70,7 +70,7 @@ func (t *Trainer) Step(batch []Window) (float64, error) {
 	if err != nil {
 		return loss, err
 	}
-	t.adam.step(t.params, t.grads[0].slab, &t.options, t.step)
+	t.adam.step(t.params.tensors, t.grads[0].slab, &t.options, t.step)
 	t.step++
 	t.net = newNetwork(t.dims, t.params, t.loss)
 	return loss, nil
@@ -102,11 +102,17 @@ func (t *Trainer) gradient(batch []Window) (float64, error) {
 }
 
 // Loss returns the mean loss of the windows' rows that count.
-func (t *Trainer) Loss(windows []Window) float64 {
+func (t *Trainer) Loss(windows []Window) float64 { return t.lossOf(t.params.slab, windows) }
+
+// lossOf is Loss with the parameters in slab.
+func (t *Trainer) lossOf(slab []float32, windows []Window) float64 {
+	p := newParams(t.dims, t.params.tensors)
+	copy(p.slab, slab)
+	net := newNetwork(t.dims, p, t.loss)
 	targets := t.targets(windows)
 	losses := make([]float64, len(windows))
 	t.parallel(len(windows), func(ps *pass, i int) {
-		losses[i] = ps.run(t.net, nil, &windows[i], 0)
+		losses[i] = ps.run(net, nil, &windows[i], 0)
 	})
 	return sum(losses) / float64(targets)
 }

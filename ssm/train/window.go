@@ -7,10 +7,11 @@ import (
 )
 
 // A Window is a stretch of one stream, from whose first event the state runs up
-// from zero. A token model's window has Tokens alone: each but the first is a
-// target. An event model's has the rest.
+// from zero. A token model's window has Tokens, and Labels where not each token but
+// the first is a target. An event model's has the rest.
 type Window struct {
 	Tokens []int32
+	Labels []int32 // (length): what row t's logits are to give, -1 for nothing
 
 	Inputs  []float32 // (length, n_input)
 	Gaps    []float32 // (length), multiply Δ; nil for 1 throughout
@@ -24,7 +25,7 @@ func (w *Window) len() int { return max(len(w.Tokens), len(w.Targets)) }
 // targets is the number of rows that count.
 func (w *Window) targets() int {
 	if w.Tokens != nil {
-		return len(w.Tokens) - 1
+		return w.labels()
 	}
 	if w.Counts == nil {
 		return len(w.Targets)
@@ -38,12 +39,34 @@ func (w *Window) targets() int {
 	return n
 }
 
+// labels is the number of a token window's rows that have a label.
+func (w *Window) labels() int {
+	n := 0
+	for t := range w.Tokens {
+		if w.label(t) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// label is the token that row t's logits are to give, -1 for none.
+func (w *Window) label(t int) int32 {
+	switch {
+	case w.Labels != nil:
+		return w.Labels[t]
+	case t+1 < len(w.Tokens):
+		return w.Tokens[t+1]
+	}
+	return -1
+}
+
 // check panics where lengths do not match the model: a mistake of the caller's.
 func (w *Window) check(d *ssm.Dims) {
 	n := w.len()
 	ok := n > 0 && (w.Gaps == nil || len(w.Gaps) == n) && (w.Counts == nil || len(w.Counts) == n)
 	if d.Vocab > 0 {
-		ok = ok && len(w.Targets) == 0 && n > 1
+		ok = ok && len(w.Targets) == 0 && (w.Labels == nil || len(w.Labels) == n)
 	} else {
 		ok = ok && len(w.Tokens) == 0 && len(w.Inputs) == n*d.NInput
 	}
