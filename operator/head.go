@@ -14,13 +14,10 @@ var levels = [nLevels]float64{0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95
 
 const (
 	// nLevels is the number of model outputs one field takes.
-	nLevels                                = 11
-	lowerLevel, median, upperLevel         = 2, 5, 8
-	minIncrement                           = 1e-3 // least distance of two quantiles, in coordinates
-	minTail                                = 0.05 // least scale of the exponential tails, in coordinates
-	still                                  = 0.2  // a median nearer to the last value than this is the last value
-	minTailProbability                     = 1e-300
-	naturalToDecimal               float64 = 1 / math.Ln10
+	nLevels                        = 11
+	lowerLevel, median, upperLevel = 2, 5, 8
+	minIncrement                   = 1e-3 // least distance of two quantiles, in coordinates
+	still                          = 0.2  // a median nearer to the last value than this is the last value
 )
 
 // A distribution is the forecast of one value before it is seen: quantiles of
@@ -75,37 +72,6 @@ func (d *distribution) forecast() Forecast {
 		Lower: d.axis.value(min(d.coordinates[lowerLevel], centre)),
 		Upper: d.axis.value(max(d.coordinates[upperLevel], centre)),
 	}
-}
-
-// tails returns the probabilities of a value at or below x and at or above it.
-// Between quantiles the distribution function is linear in the coordinate,
-// beyond the outermost exponential with the slope of the outermost two. Both
-// are at least minTailProbability.
-func (d *distribution) tails(x float64) (below, above float64) {
-	q := &d.coordinates
-	v := d.axis.coordinate(x)
-	switch {
-	case v <= q[0]:
-		below = outerTail(q[0]-v, q[1]-q[0])
-		return below, 1 - below
-	case v >= q[nLevels-1]:
-		above = outerTail(v-q[nLevels-1], q[nLevels-1]-q[nLevels-2])
-		return 1 - above, above
-	}
-	i := 1
-	for v > q[i] {
-		i++
-	}
-	share := (v - q[i-1]) / (q[i] - q[i-1])
-	below = levels[i-1] + float64(share*(levels[i]-levels[i-1]))
-	return below, 1 - below
-}
-
-// outerTail is the probability beyond an outermost quantile by distance, spread
-// being its distance from the next one inwards, ten times as probable.
-func outerTail(distance, spread float64) float64 {
-	scale := max(float64(spread*naturalToDecimal), minTail)
-	return max(float64(levels[0]*fmath.Exp(max(-distance/scale, -700))), minTailProbability)
 }
 
 // A Direction says which deviations are surprising.

@@ -33,9 +33,14 @@ func NewKafkaSink(client *kafka.Client, topic string, partition int) *KafkaSink 
 // Write implements [Sink]. Messages go out in order, in requests of bounded size.
 // A single message that the broker finds too large fails with [ErrTooLarge].
 func (s *KafkaSink) Write(ctx context.Context, msgs []Message) error {
-	for len(msgs) > 0 {
-		n := fitting(msgs)
-		if err := s.produce(ctx, msgs[:n]); err != nil {
+	for most := len(msgs); len(msgs) > 0; {
+		n := min(fitting(msgs), most)
+		err := s.produce(ctx, msgs[:n])
+		if errors.Is(err, kafka.MessageSizeTooLarge) && n > 1 {
+			most = (n + 1) / 2 // the topic takes less than brokers usually do
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("produce %d records to %s-%d: %w", n, s.topic, s.number, err)
 		}
 		msgs = msgs[n:]
@@ -78,7 +83,7 @@ func (s *KafkaSink) produce(ctx context.Context, msgs []Message) error {
 	if err == nil {
 		err = res.Error
 	}
-	if errors.Is(err, kafka.MessageSizeTooLarge) && len(msgs) == 1 {
+	if errors.Is(err, kafka.MessageSizeTooLarge) {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	return err

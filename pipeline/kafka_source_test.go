@@ -231,3 +231,36 @@ func TestKafkaSinkKeepsOrderAcrossRequests(t *testing.T) {
 		t.Errorf("a message of 2 MiB: %v, want ErrTooLarge", err)
 	}
 }
+
+func TestKafkaSinkSplitsForATopicThatTakesLittle(t *testing.T) {
+	conn, topic := newTopic(t)
+	small := topic + ".small"
+	res, err := conn.Client().CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+		Topic: small, NumPartitions: 1, ReplicationFactor: 1,
+		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20000"}},
+	}}})
+	if err = errors.Join(err, res.Errors[small]); err != nil {
+		t.Fatal(err)
+	}
+	var msgs []Message
+	for i := range 30 {
+		msgs = append(msgs, Message{Time: time.Now().UnixMilli(), Value: fmt.Appendf(nil, "%d-%05000d", i, 0)})
+	}
+	sink := NewKafkaSink(conn.Client(), small, 0)
+	err = sink.Write(t.Context(), msgs)
+	for errors.Is(err, kafka.NotLeaderForPartition) {
+		err = sink.Write(t.Context(), msgs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := fetchAll(t, NewKafkaSource(conn.Client(), small, 0, false, nil), 0)
+	if len(got) != len(msgs) {
+		t.Fatalf("%d messages, want %d", len(got), len(msgs))
+	}
+	for i, g := range got {
+		if !strings.HasPrefix(g, fmt.Sprintf("%d:%d-", i, i)) {
+			t.Errorf("message %d is %.20q", i, g)
+		}
+	}
+}

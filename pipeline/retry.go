@@ -19,8 +19,8 @@ const (
 // the log, not once a try.
 type Retrier struct {
 	Log *slog.Logger
-	// Report is told the state of a component ("kafka", "state") whenever it changes:
-	// nil when it works.
+	// Report is told after every try how a component ("kafka", "state") does: nil when
+	// it works.
 	Report func(component string, err error)
 	// Count is told of every failed try of an operation.
 	Count func(op string)

@@ -81,7 +81,18 @@ func (w *Worker) encode(ctx context.Context, r operator.Result) {
 		}
 		w.deadLetter(ctx, &w.batch.Messages[at], &DecodeError{Reason: rej.Reason, Detail: rej.Detail})
 	}
+	w.tellLost(r.Lost)
 	w.Metrics.Result(ctx, &r)
+}
+
+// tellLost logs that streams began anew because of their stored records: the first of a
+// batch, for after a change of the model it is all of them.
+func (w *Worker) tellLost(lost []operator.LostStream) {
+	if len(lost) == 0 {
+		return
+	}
+	w.Log.Warn("streams began anew: their stored records cannot be used",
+		"topic", w.Topic, "partition", w.Partition, "streams", len(lost), "first", lost[0].Stream, "err", lost[0].Err)
 }
 
 // encodeOne queues the output of one event.

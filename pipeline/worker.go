@@ -63,6 +63,7 @@ type Worker struct {
 	position    int64  // next offset to process
 	fingerprint uint64 // of the last message before position
 	saved       int64  // the checkpointed position
+	base        int64  // where a restart would go on
 	savedAt     time.Time
 }
 
@@ -108,14 +109,17 @@ var ErrEnd = errors.New("end of input")
 // when a partition is given up may still be finished.
 func drainContext(ctx context.Context, budget time.Duration) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, func() {
 		select {
 		case <-work.Done():
 		case <-time.After(budget):
 			cancel()
 		}
 	})
-	return work, cancel
+	return work, func() {
+		stop()
+		cancel()
+	}
 }
 
 // open claims the partition and finds where to go on.
@@ -140,7 +144,7 @@ func (w *Worker) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.saved, w.savedAt = cursor, time.Now()
+	w.saved, w.savedAt, w.base = cursor, time.Now(), w.position
 	w.modelTag = w.Operator.ModelTag()
 	w.model = []byte(w.modelTag)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
@@ -172,7 +176,7 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint %s-%d at offset %d: %w", w.Topic, w.Partition, w.position, err)
 	}
-	w.saved = w.position
+	w.saved, w.base = w.position, w.position
 	w.depth.Store(0)
 	w.Metrics.Checkpoint(ctx, time.Since(began), streams)
 	if err := w.Source.Commit(ctx, w.position); err != nil {
@@ -207,7 +211,7 @@ func (w *Worker) process(ctx context.Context) error {
 	}
 	w.position = w.batch.Next
 	w.streams.Store(int64(w.Operator.Streams()))
-	w.depth.Store(w.position - max(w.saved, 0))
+	w.depth.Store(w.position - w.base)
 	return nil
 }
 

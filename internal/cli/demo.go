@@ -23,7 +23,7 @@ type demoCmd struct {
 	Set   []string      `help:"Set one setting of the operator, such as scoring.budget=1/1d; may be repeated." placeholder:"KEY=VALUE" sep:"none"`
 	For   time.Duration `help:"Stop by itself after this time." placeholder:"20s"`
 	JSON  bool          `help:"Print the summary as one line of JSON."`
-	Speed float64       `help:"Seconds of telemetry replayed in one second." default:"3600" placeholder:"N"`
+	Speed float64       `help:"Seconds of telemetry replayed in one second." default:"7200" placeholder:"N"`
 }
 
 // Help is shown by weir demo --help.
@@ -37,7 +37,7 @@ Examples:
 
   weir demo
   weir demo --for 20s --json
-  weir demo --speed 600 --set scoring.budget=1/1d`
+  weir demo --speed 60 --set scoring.budget=1/1d`
 }
 
 // load returns the operator's configuration against the embedded servers.
