@@ -38,8 +38,11 @@ func TestBadRecordsReachTheDeadLettersAloneAndDisturbNobody(t *testing.T) {
 		good[i] = m
 		log = append(log, m)
 		for j, b := range []struct{ reason, value string }{
-			{ReasonNotJSON, `{"value":1`}, {ReasonEmptyValue, ""}, {ReasonNoValue, `{"stream":"a"}`},
-			{ReasonBadValue, `{"value":"NaN"}`}, {ReasonBadTime, `{"value":1,"ts":"soon"}`},
+			{ReasonNotJSON, `{"value":1`},
+			{ReasonEmptyValue, ""},
+			{ReasonNoValue, `{"stream":"a"}`},
+			{ReasonBadValue, `{"value":"NaN"}`},
+			{ReasonBadTime, `{"value":1,"ts":"soon"}`},
 			{ReasonTooLarge, `{"value":1,"note":"` + strings.Repeat("x", 1000) + `"}`},
 		} {
 			offset := m.Offset + int64(j) + 1

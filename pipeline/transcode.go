@@ -10,7 +10,7 @@ import (
 	"github.com/weirstream/weir/operator"
 )
 
-// ReasonScoreTooLarge: the output topic does not take the record's score. Its stream has
+// ReasonScoreTooLarge says that the output topic does not take the record's score. Its stream has
 // learnt the event all the same.
 const ReasonScoreTooLarge = "score_too_large"
 
