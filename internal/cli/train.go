@@ -140,7 +140,7 @@ func (c *trainCmd) start() (*ssm.Model, *train.Quantiles, error) {
 	if _, err := openModel(use); err != nil { // says what is wrong with it, if anything is
 		return nil, nil, err
 	}
-	var fsys fs.FS = os.DirFS(use)
+	fsys := os.DirFS(use)
 	if name, ok := strings.CutPrefix(use, "builtin:"); ok {
 		var err error
 		if fsys, err = builtin.Open(name); err != nil {

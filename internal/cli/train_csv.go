@@ -45,8 +45,7 @@ func (t *telemetryFiles) readCSV(file *telemetryFile, r io.Reader) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		var fault *csv.ParseError
-		if errors.As(err, &fault) {
+		if fault, ok := errors.AsType[*csv.ParseError](err); ok {
 			t.fault(file, int64(fault.Line), "%v", fault.Err)
 			continue
 		}

@@ -32,8 +32,9 @@ func identify(m *ssm.Model, data *Data, o *RunOptions) [2]uint64 {
 	h := sha256.New()
 	fp := m.Fingerprint()
 	h.Write(fp[:])
-	fmt.Fprintf(h, "run 1 rate %v decay %v clip %v seed %d batch %d window %d", o.Rate, o.Decay, o.Clip, o.Seed, o.Batch, data.length)
-	var buf []byte
+	buf := fmt.Appendf(nil, "run 1 rate %v decay %v clip %v seed %d batch %d window %d",
+		o.Rate, o.Decay, o.Clip, o.Seed, o.Batch, data.length)
+	h.Write(buf)
 	for _, s := range data.series {
 		buf = binary.LittleEndian.AppendUint64(buf[:0], uint64(s.Split))
 		for _, v := range s.Rows {

@@ -56,15 +56,6 @@ func (d *Data) weight(s Series) float64 {
 	return float64(s.Split) * min(max(share/0.05, 0.05), 1)
 }
 
-// TrainingRows is the number of rows that are not held out.
-func (d *Data) TrainingRows() int {
-	n := 0
-	for _, s := range d.series {
-		n += s.Split
-	}
-	return n
-}
-
 // batch draws the n windows of a step. They depend on nothing but seed and step,
 // so a run that goes on needs no state of a generator.
 func (d *Data) batch(seed uint64, step, n int) []Window {
@@ -72,7 +63,7 @@ func (d *Data) batch(seed uint64, step, n int) []Window {
 	windows := make([]Window, n)
 	for i := range windows {
 		total := d.upTo[len(d.upTo)-1]
-		at, _ := slices.BinarySearch(d.upTo, rng.Float64()*total)
+		at, _ := slices.BinarySearch(d.upTo, (1-rng.Float64())*total) // above 0: no series without weight
 		s := &d.series[at]
 		first := rng.IntN(max(s.Split-d.length, 0) + 1)
 		if rng.Float64() < fromStart {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -199,6 +200,17 @@ func TestModelWithOtherOutputsIsRefused(t *testing.T) {
 	d := tinyDims
 	d.NOutput = 4
 	if _, err := NewTrainer(randomModel(t, d, 1), testQuantiles, Options{}); !errors.Is(err, ssm.ErrModel) {
+		t.Errorf("got error %v, want ErrModel", err)
+	}
+}
+
+func TestMamba2ModelIsRefused(t *testing.T) {
+	dirs, err := filepath.Glob("../testdata/mamba2/*/config.json")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no model of Mamba-2 (%v)", err)
+	}
+	m := loadModel(t, filepath.Dir(dirs[0]))
+	if _, err := NewTrainer(m, nil, Options{}); !errors.Is(err, ssm.ErrModel) || !strings.Contains(err.Error(), "Mamba-2") {
 		t.Errorf("got error %v, want ErrModel", err)
 	}
 }

@@ -38,10 +38,13 @@ type Trainer struct {
 }
 
 // NewTrainer returns a Trainer that starts from m's parameters. q is what an event
-// model's outputs mean; a token model has none. A q that does not fit the model
-// gives an error that wraps ssm.ErrModel.
+// model's outputs mean; a token model has none. A q that does not fit the model, or
+// a model of Mamba-2, gives an error that wraps ssm.ErrModel.
 func NewTrainer(m *ssm.Model, q *Quantiles, o Options) (*Trainer, error) {
 	d := m.Dims()
+	if d.NHead > 0 {
+		return nil, fmt.Errorf("%w: its blocks are those of Mamba-2, which Weir serves but does not train", ssm.ErrModel)
+	}
 	t := &Trainer{dims: d, extra: m.Extra(), options: o, params: newParams(d, m.Tensors())}
 	for i, tensor := range m.Tensors() {
 		copy(t.params.tensors[i].Data, tensor.Data)
@@ -131,7 +134,7 @@ func (t *Trainer) targets(windows []Window) int {
 	n := 0
 	for i := range windows {
 		windows[i].check(&t.dims)
-		n += windows[i].targets()
+		n += windows[i].NumTargets()
 	}
 	return max(n, 1)
 }

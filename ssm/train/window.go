@@ -22,8 +22,8 @@ type Window struct {
 // len is the number of rows.
 func (w *Window) len() int { return max(len(w.Tokens), len(w.Targets)) }
 
-// targets is the number of rows that count.
-func (w *Window) targets() int {
+// NumTargets is the number of rows that count in the loss.
+func (w *Window) NumTargets() int {
 	if w.Tokens != nil {
 		return w.labels()
 	}
