@@ -140,6 +140,7 @@ func (g *Group) Run(ctx context.Context, work func(ctx context.Context, a *Assig
 // start sets the generation's partitions to work.
 func (g *Group) start(gen *kafka.Generation, work func(context.Context, *Assignment) error) {
 	g.report("kafka", nil)
+	g.report("partitions", nil)
 	n := 0
 	for _, partitions := range gen.Assignments {
 		n += len(partitions)

@@ -138,6 +138,32 @@ func TestKafkaDownAtStartAndInMidRunLosesNothing(t *testing.T) {
 	compareOutputs(t, r, rows)
 }
 
+// TestEmptiedRedisIsNoticedAndItsStatesComputedAgain takes everything from Redis in
+// mid-run. The states come back from the log; what is written again is the same bytes.
+func TestEmptiedRedisIsNoticedAndItsStatesComputedAgain(t *testing.T) {
+	kafka := aKafka(t, freePort(t), t.TempDir())
+	defer kafka.Close()
+	redis := miniredis.RunT(t)
+	r := connect(t, servers{kafka: kafka.ListenAddrs()[0], redis: redis.Addr()}, 2)
+	r.createTopics(t)
+	rows := outageEvents(0, 40)
+	if err := r.produceRows(t.Context(), rows[:20], 1000); err != nil {
+		t.Fatal(err)
+	}
+	svc, _ := r.operate(t)
+	r.waitOutputs(t, 100)
+	until(t, time.Minute, "states saved", func() bool { return len(redis.Keys()) == 7 }) // 5 streams, 2 partitions
+	redis.FlushAll()
+	if err := r.produceRows(t.Context(), rows[20:], 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 200)
+	waitReady(t, svc, true)
+	if again := compareOutputs(t, r, rows); again < 100 {
+		t.Errorf("%d outputs were written again, want at least the 100 from before the loss", again)
+	}
+}
+
 // TestGracefulStopLeavesNothingToReplay stops an operator and starts another: the second
 // one processes nothing again.
 func TestGracefulStopLeavesNothingToReplay(t *testing.T) {
