@@ -41,6 +41,7 @@ type chunkWorker struct {
 	gate        []float32 // (d_inner), zeros
 	zeros, ones []float32 // (d_inner); also B and C
 	carry       []float32 // an ssm state
+	ssd         *ssd      // Mamba-2
 }
 
 func newParallelScan(steps *Stepper, rows, chunk int) *parallelScan {
@@ -61,6 +62,9 @@ func newParallelScan(steps *Stepper, rows, chunk int) *parallelScan {
 		}
 		for i := range w.ones {
 			w.ones[i] = 1
+		}
+		if m.dims.NHead > 0 {
+			w.ssd = newSSD(&m.dims, chunk)
 		}
 		p.workers = append(p.workers, w)
 	}
@@ -128,7 +132,7 @@ func (p *parallelScan) block(layer int, gap []float32, s State, n int) {
 		rows.selectParameters(layer, to-from)
 		switch c {
 		case 0:
-			rows.finish(layer, gap, h, to-from)
+			rows.finish(w, layer, gap, h, to-from, true)
 		case last: // nothing starts from its end
 		default:
 			rows.reduce(w, layer, gap, p.ends[c], p.deltas[c], to-from)
@@ -142,9 +146,9 @@ func (p *parallelScan) block(layer int, gap []float32, s State, n int) {
 	for c := 1; c < last; c++ {
 		p.compose(layer, c)
 	}
-	p.each(n-p.chunk, func(_ *chunkWorker, c, from, to int) {
+	p.each(n-p.chunk, func(w *chunkWorker, c, from, to int) {
 		from, to = from+p.chunk, to+p.chunk
-		p.steps.view(from, to).finish(layer, part(gap, from, to, 1), p.ends[c], to-from)
+		p.steps.view(from, to).finish(w, layer, part(gap, from, to, 1), p.ends[c], to-from, c+1 == last)
 	})
 	copy(h, p.ends[last-1])
 }
@@ -173,8 +177,12 @@ func (p *parallelScan) seams(layer int, conv []float32, last int) {
 }
 
 // finish takes n rows of one chunk from h, the state at its start, to the
-// block's output.
-func (st *Stepper) finish(layer int, gap, h []float32, n int) {
+// block's output. With keep, h is the state at the end afterwards.
+func (st *Stepper) finish(w *chunkWorker, layer int, gap, h []float32, n int, keep bool) {
+	if w.ssd != nil {
+		w.ssd.finish(w, st, layer, gap, h, n, keep)
+		return
+	}
 	for i := range n {
 		st.scan(layer, i, gapOf(gap, i), h, nil)
 	}
@@ -186,6 +194,10 @@ func (st *Stepper) finish(layer int, gap, h []float32, n int) {
 //
 // ΣΔ is itself a state: that of a channel with A = 0, B = 1 and x = 1.
 func (st *Stepper) reduce(w *chunkWorker, layer int, gap, end, sum []float32, n int) {
+	if w.ssd != nil {
+		w.ssd.reduce(w, st, layer, gap, end, sum, n)
+		return
+	}
 	clear(end)
 	clear(sum)
 	wide := len(w.dt)
