@@ -69,47 +69,57 @@ func (st *Stepper) headRow(layer, i int) []float32 {
 
 // scan advances h by row i, whose gated output goes to st.dt.
 func (st *Stepper) scan(layer, i int, gap float32, h, next []float32) {
-	p, y := &st.m.layers[layer], st.dtRow(layer, i)
+	y := st.dtRow(layer, i)
 	st.delta(layer, i, y)
-	st.scanInto(y, layer, i, st.gateRow(layer, i), gap, h, next)
-	if p.heads != nil {
-		st.gatedNorm(layer, y)
-	}
+	st.scanGroups(y, layer, i, st.gateRow(layer, i), gap, h, next)
+	st.gatedNorm(layer, y)
 }
 
-// delta sets dt to Δ of row i before softplus, one for each channel.
+// delta sets dt to Δ of row i before softplus, one for each channel. In Mamba it
+// is there already.
 func (st *Stepper) delta(layer, i int, dt []float32) {
-	if st.m.dims.NHead == 0 {
-		copy(dt, st.dtRow(layer, i)) // often the same memory
+	heads := st.m.dims.NHead
+	if heads == 0 {
 		return
 	}
-	dim := len(dt) / st.m.dims.NHead
-	row := st.headRow(layer, i)
-	for c := range dt {
-		dt[c] = row[c/dim]
-	}
-}
-
-// scanInto advances h by row i and a gate. y holds Δ before, the output after.
-func (st *Stepper) scanInto(y []float32, layer, i int, gate []float32, gap float32, h, next []float32) {
-	p, d := &st.m.layers[layer], &st.m.dims
-	x, groups := st.convRow(layer, i), max(1, d.NGroup)
-	wide, states := len(p.skip)/groups, len(h)/groups
-	for g := range groups {
-		b, c := st.bc(layer, i, g)
-		of := func(row []float32) []float32 { return row[g*wide:][:wide] }
-		var ahead []float32
-		if next != nil {
-			ahead = next[g*states:][:states]
+	wide := len(dt) / heads
+	for h, v := range st.headRow(layer, i)[:heads] {
+		for c := range dt[h*wide:][:wide] {
+			dt[h*wide+c] = v
 		}
-		kernel.ScanStep(of(y), h[g*states:][:states], of(y), of(x), of(gate), b, c, p.a[g*states:][:states], of(p.skip), gap, ahead)
 	}
 }
 
-// gatedNorm computes the RMSNorm of each group's channels, in Mamba-2.
+// scanGroups advances h by row i and a gate; in Mamba there is one group. y
+// holds Δ before, the output after.
+func (st *Stepper) scanGroups(y []float32, layer, i int, gate []float32, gap float32, h, next []float32) {
+	groups := max(1, st.m.dims.NGroup)
+	wide := len(y) / groups
+	for g := range groups {
+		st.scanBlocks(y, layer, i, g, g*wide, (g+1)*wide, gate, gap, h, next)
+	}
+}
+
+// scanBlocks is scanGroups for the channels from and up to to, whole blocks of
+// one group.
+func (st *Stepper) scanBlocks(y []float32, layer, i, group, from, to int, gate []float32, gap float32, h, next []float32) {
+	p, states := &st.m.layers[layer], st.m.dims.DState
+	x := st.convRow(layer, i)
+	b, c := st.bc(layer, i, group)
+	if next != nil {
+		next = next[from*states : to*states]
+	}
+	kernel.ScanStep(y[from:to], h[from*states:to*states], y[from:to], x[from:to], gate[from:to], b, c,
+		p.a[from*states:to*states], p.skip[from:to], gap, next)
+}
+
+// gatedNorm computes the RMSNorm of each group's channels. Mamba has none.
 func (st *Stepper) gatedNorm(layer int, y []float32) {
-	d, w := &st.m.dims, st.m.layers[layer].heads.gatedNorm
-	wide := len(y) / d.NGroup
+	d := &st.m.dims
+	if d.NHead == 0 {
+		return
+	}
+	w, wide := st.m.layers[layer].heads.gatedNorm, len(y)/d.NGroup
 	for at := 0; at < len(y); at += wide {
 		group := y[at:][:wide]
 		kernel.RMSNorm(group, group, w[at:][:wide], d.DInner/d.NGroup, float32(d.NormEps))

@@ -1,18 +1,21 @@
 package ssm
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 // A form is a way to compute a sequence of one stream.
 type form int
 
 const (
-	sequential form = iota // event after event within a layer; the bits of Step
+	sequential form = iota // event after event in each channel; the bits of Step
 	parallel               // chunks of time side by side; the bits of none but itself
 )
 
 const (
 	chunkLen     = 64 // events that one core scans in one go
-	windowLen    = 16 // chunks in flight; what Run allocates is bound to it
+	windowLen    = 32 // chunks in flight; what Run allocates is bound to it
 	parallelFrom = 4 * chunkLen
 )
 
@@ -83,28 +86,28 @@ func formFor(n int, exact bool) form {
 
 // A runner holds the scratch memory of one Run.
 type runner struct {
-	m     *Model
-	rows  int      // events it takes through all layers at once
-	steps *Stepper // of so many rows
-	same  []State  // sequential: one stream, so many times
-	scan  *parallelScan
+	m      *Model
+	rows   int      // events it takes through all layers at once
+	steps  *Stepper // of so many rows
+	same   []State  // on one core: the stream, so many times
+	window *window  // on several
 }
 
 func (m *Model) newRunner(n int, f form, chunk int) *runner {
-	if f == sequential {
+	if f == sequential && (n < 4*chunk || runtime.GOMAXPROCS(0) == 1) { // the bits are the same
 		rows := max(1, min(n, chunk))
 		return &runner{m: m, rows: rows, steps: m.NewStepper(rows), same: make([]State, rows)}
 	}
 	rows := max(1, min(n, chunk*windowLen))
-	steps := m.newRows(rows)
-	return &runner{m: m, rows: rows, steps: steps, scan: newParallelScan(steps, rows, chunk)}
+	w := newWindow(m, f, rows, chunk)
+	return &runner{m: m, rows: rows, steps: w.steps, window: w}
 }
 
 // advance takes n rows of r.steps through the blocks and, with dst, the head.
 func (r *runner) advance(dst, gap []float32, s State, n int) {
 	r.m.checkState(s)
-	if r.scan != nil {
-		r.scan.advance(dst, gap, s, n)
+	if r.window != nil {
+		r.window.advance(&span{dst, gap, n}, s)
 		return
 	}
 	for i := range n {

@@ -2,9 +2,11 @@ package ssm
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +103,7 @@ func agrees(t *testing.T, m *Model, got, want []float32, s, stepped State) (wors
 	return worst
 }
 
-// lengths are those around the edges of chunks and windows of 16 chunks.
+// lengths are those around the edges of chunks and windows.
 func lengths(chunk int) []int {
 	return []int{
 		1, 2, chunk - 1, chunk, chunk + 1, 2 * chunk, 3*chunk - 1, 5*chunk + 2,
@@ -112,14 +114,26 @@ func lengths(chunk int) []int {
 func TestSequentialFormGivesTheBitsOfSteps(t *testing.T) {
 	eachRemembering(t, func(t *testing.T, m *Model) {
 		w := walk{m, rand.New(rand.NewPCG(3, 1))}
-		for _, n := range []int{0, 1, 2, chunkLen - 1, chunkLen, chunkLen + 1, 2*chunkLen + 5} {
+		const chunk = 6
+		for _, n := range append(lengths(chunk), 0) {
 			x, gap, tokens := w.history(n)
-			a, b := m.NewState(), m.NewState()
-			if !sameBits(w.run(sequential, chunkLen, x, gap, tokens, a), w.steps(x, gap, tokens, b)) || !sameBits(a, b) {
-				t.Fatalf("%d events: other bits than single steps give", n)
+			b := m.NewState()
+			want := w.steps(x, gap, tokens, b)
+			for _, cores := range []int{1, 2, 7} {
+				a := m.NewState()
+				onCores(cores, func() {
+					if !sameBits(w.run(sequential, chunk, x, gap, tokens, a), want) || !sameBits(a, b) {
+						t.Fatalf("%d events on %d cores: other bits than single steps give", n, cores)
+					}
+				})
 			}
 		}
 	})
+}
+
+func onCores(n int, f func()) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+	f()
 }
 
 func TestParallelFormAgreesWithSteps(t *testing.T) {
@@ -217,9 +231,8 @@ func TestTheNumberOfCoresDoesNotChangeABit(t *testing.T) {
 			w := walk{m, rand.New(rand.NewPCG(3, 4))}
 			x, gap, _ := w.events(windowLen*chunkLen + 3*chunkLen + 7)
 			run := func(cores int) ([]float32, State) {
-				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 				dst, s := make([]float32, len(gap)*d.NOutput), m.NewState()
-				m.Run(dst, x, gap, s, false)
+				onCores(cores, func() { m.Run(dst, x, gap, s, false) })
 				return dst, s
 			}
 			want, state := run(1)
@@ -320,7 +333,9 @@ func TestRunPanicsOnWrongLengths(t *testing.T) {
 // than itself on one core.
 func BenchmarkForms(b *testing.B) {
 	const n = 4096
-	for name, d := range map[string]Dims{"mamba": eventDims(64, 2), "mamba2": mamba2Dims(64, 2)} {
+	models := map[string]Dims{"mamba/d_model=32": eventDims(32, 2), "mamba/d_model=64": eventDims(64, 2), "mamba2/d_model=64": mamba2Dims(64, 2)}
+	for _, name := range slices.Sorted(maps.Keys(models)) {
+		d := models[name]
 		m := randomModel(b, d, 1)
 		w := walk{m, rand.New(rand.NewPCG(1, 2))}
 		x, gap, _ := w.events(n)
@@ -346,7 +361,7 @@ func BenchmarkForms(b *testing.B) {
 				st.Step(pick(dst, i, n), pick(x, i, n), gap[i:i+1], []State{s})
 			}
 		})
-		for _, cores := range []int{1, 2} {
+		for cores := 1; cores <= max(2, runtime.NumCPU()); cores *= 2 {
 			measure("sequential", cores, func() { m.Run(dst, x, gap, s, true) })
 			measure("parallel", cores, func() { m.Run(dst, x, gap, s, false) })
 		}

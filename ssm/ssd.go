@@ -51,24 +51,16 @@ func (s *ssd) discretize(w *chunkWorker, st *Stepper, layer int, gap []float32, 
 	}
 }
 
-// reduce is Stepper.reduce.
-func (s *ssd) reduce(w *chunkWorker, st *Stepper, layer int, gap, end, sum []float32, n int) {
+// reduce is Stepper.reduce, with a of each head itself instead of ΣΔ.
+func (s *ssd) reduce(w *chunkWorker, st *Stepper, layer int, gap, end, decays []float32, n int) {
 	d := &st.m.dims
 	s.discretize(w, st, layer, gap, n)
 	clear(end)
-	wide := len(sum) / d.NHead
 	for h := range d.NHead {
 		if h%(d.NHead/d.NGroup) == 0 {
 			s.transpose(st, layer, h/(d.NHead/d.NGroup), n)
 		}
-		var total float32
-		for _, v := range s.delta[h*s.ld:][:n] {
-			total += v
-		}
-		for c := range wide {
-			sum[h*wide+c] = total
-		}
-		s.addState(st, layer, h, end, n)
+		decays[h] = s.addState(st, layer, h, end, n)
 	}
 }
 
@@ -82,10 +74,11 @@ func (s *ssd) transpose(st *Stepper, layer, group, n int) {
 	}
 }
 
-// addState adds Σ_s (α_{s+1} … α_T) Δ_s B_s x_sᵀ of a head to its part of state.
-func (s *ssd) addState(st *Stepper, layer, h int, state []float32, n int) {
+// addState adds Σ_s (α_{s+1} … α_T) Δ_s B_s x_sᵀ of a head to its part of state,
+// and returns α_1 … α_T.
+func (s *ssd) addState(st *Stepper, layer, h int, state []float32, n int) (left float32) {
 	d, p := &st.m.dims, &st.m.layers[layer]
-	left := float32(1) // of what an event wrote, at the chunk's end
+	left = 1 // of what an event wrote, at the chunk's end
 	for i := n - 1; i >= 0; i-- {
 		s.factors[i] = s.delta[h*s.ld+i] * left
 		left *= s.alpha[h*s.ld+i]
@@ -95,6 +88,7 @@ func (s *ssd) addState(st *Stepper, layer, h int, state []float32, n int) {
 		s.panels.SetRows(st.xz[c:], p.inProj.Width(), kernel.Lanes, n, s.factors)
 		kernel.Gemm(state[c*d.DState:][:kernel.Lanes*d.DState], kernel.Lanes, s.bt, s.ld, d.DState, &s.panels, true)
 	}
+	return left
 }
 
 // finish is Stepper.finish. Only with keep is state the one at the chunk's end
@@ -125,7 +119,6 @@ func (s *ssd) finish(w *chunkWorker, st *Stepper, layer int, gap, state []float3
 		st.gate(w, layer, i)
 		st.gatedNorm(layer, st.dtRow(layer, i))
 	}
-	st.projectBack(layer, n)
 }
 
 // fromStart sets y_t of a head to (α_1 … α_t) C_t h, and returns α_1 … α_T.
