@@ -17,7 +17,8 @@ const (
 
 // Load reads a model folder: config.json and model.safetensors.
 //
-// A token model is what transformers' MambaForCausalLM.save_pretrained writes.
+// A token model is what save_pretrained of transformers' MambaForCausalLM or
+// Mamba2ForCausalLM writes.
 // An event model is the same folder with the object "weir" in config.json, whose
 // n_input and n_output are the widths of a row in and out, and with the tensors
 // weir.input.weight (d_model, n_input), weir.input.bias (d_model),

@@ -24,10 +24,14 @@ const (
 // only the state is wanted. s is the stream's memory, before and after.
 //
 // With exact, the results and s are the bits that Step gives. Without, a long
-// history runs in the parallel form, on as many cores as there are; results and
-// s are then within 1e-5 of Step's, relative to the greatest of their kind, and
-// the same bits on any number of cores and any processor. What Run allocates
-// does not grow with n. Step may go on from s either way.
+// history runs in the parallel form: results and s then differ from Step's by
+// rounding, and are the same bits on any number of cores and any processor. The
+// difference is at most 1e-5 of the greatest number of their kind where memory
+// fades within a hundred events, and where it lasts longer 1e-7 for each event:
+// the error of an exponential that Step makes anew with each.
+//
+// Both forms use the cores there are. What Run allocates does not grow with n.
+// Step may go on from s either way.
 //
 // Run panics on a wrong length and on a token model.
 func (m *Model) Run(dst, x, gap []float32, s State, exact bool) {

@@ -17,11 +17,17 @@ import (
 // over some 50 events and every seam shows.
 func rememberingModel(t testing.TB, d Dims, seed uint64) *Model {
 	t.Helper()
+	return withDelta(t, d, seed, -4)
+}
+
+// withDelta is randomModel with the bias of Δ, before softplus, near a value.
+func withDelta(t testing.TB, d Dims, seed uint64, bias float32) *Model {
+	t.Helper()
 	tensors := randomTensors(d, seed)
 	for _, tensor := range tensors {
 		if strings.HasSuffix(tensor.Name, "dt_proj.bias") || strings.HasSuffix(tensor.Name, "dt_bias") {
 			for i := range tensor.Data {
-				tensor.Data[i] -= 4
+				tensor.Data[i] += bias
 			}
 		}
 	}
@@ -171,6 +177,29 @@ func TestRunAgreesWithStepsAtEveryLength(t *testing.T) {
 				if sameBits(got, want) && n >= parallelFrom {
 					t.Errorf("%d events: the bits of single steps; was this the parallel form?", n)
 				}
+			}
+		})
+	}
+}
+
+// TestALongMemoryStaysWithinItsTolerance repeats one input for 4,096 events with
+// Δ near 0.0003: the same rounding error of the same exponential, every time.
+func TestALongMemoryStaysWithinItsTolerance(t *testing.T) {
+	const n = 4096
+	for name, d := range runDims() {
+		t.Run(name, func(t *testing.T) {
+			m := withDelta(t, d, 3, -8)
+			x := make([]float32, n*d.NInput)
+			for i := range x {
+				x[i] = 0.5
+			}
+			got, want := make([]float32, n*d.NOutput), make([]float32, n*d.NOutput)
+			a, b := m.NewState(), m.NewState()
+			m.Run(got, x, nil, a, false)
+			m.Run(want, x, nil, b, true)
+			worst := max(relative(got, want), relative(a, b))
+			if t.Logf("greatest difference %.2g", worst); !(worst <= 1e-7*n) {
+				t.Errorf("differs from the exact form by %g, want at most %g", worst, 1e-7*n)
 			}
 		})
 	}

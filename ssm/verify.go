@@ -32,8 +32,9 @@ func (e Errors) Max() float64 {
 // folder's reference.safetensors, which holds input_ids [b, t] and any of logits
 // and step_logits [b, t, vocab] and, after the last token, ssm_state.i
 // [b, d_inner, d_state] and conv_state.i [b, d_inner, d_conv] (the last d_conv
-// inputs of the convolution, oldest first). A difference is the greatest of any
-// form.
+// inputs of the convolution, oldest first). In Mamba-2, ssm_state.i is
+// [b, n_head, d_inner/n_head, d_state] and conv_state.i has the inputs of x, B and
+// C. A difference is the greatest of any form.
 //
 // An invalid folder gives an error that wraps ErrModel, a reference that does
 // not fit the model one that names the file.
