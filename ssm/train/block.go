@@ -3,13 +3,14 @@ package train
 import (
 	"github.com/weirstream/weir/ssm"
 	"github.com/weirstream/weir/ssm/internal/kernel"
+	"github.com/weirstream/weir/ssm/internal/layer"
 )
 
 // A block is one Mamba block, packed from its parameters.
 type block struct {
 	d                              *ssm.Dims
 	norm                           []float32 // padded d_model
-	inX, inZ, xProj, dtProj, out   matrix
+	inX, inZ, xProj, dtProj, out   layer.Matrix
 	conv                           convolution
 	blockedConv                    []float32 // [d_inner/16][d_conv][16]
 	decay                          []lane    // [d_inner/16][d_state], A·log2(e)
@@ -21,12 +22,12 @@ type block struct {
 func newBlock(d *ssm.Dims, p *layerParams) *block {
 	dtBC := d.DTRank + 2*d.DState
 	b := &block{
-		d: d, norm: padded(p.norm), skip: padded(p.skip), plainNorm: p.norm, plainSkip: p.skip,
-		inX:       newMatrix(p.inX, p.biasX, d.DInner, d.DModel),
-		inZ:       newMatrix(p.inZ, p.biasZ, d.DInner, d.DModel),
-		xProj:     newMatrix(p.xProj, nil, dtBC, d.DInner),
-		dtProj:    newMatrix(p.dtProj, p.dtBias, d.DInner, d.DTRank),
-		out:       newMatrix(p.out, p.outBias, d.DModel, d.DInner),
+		d: d, norm: layer.Padded(p.norm), skip: layer.Padded(p.skip), plainNorm: p.norm, plainSkip: p.skip,
+		inX:       layer.NewMatrix(p.inX, p.biasX, d.DInner, d.DModel),
+		inZ:       layer.NewMatrix(p.inZ, p.biasZ, d.DInner, d.DModel),
+		xProj:     layer.NewMatrix(p.xProj, nil, dtBC, d.DInner),
+		dtProj:    layer.NewMatrix(p.dtProj, p.dtBias, d.DInner, d.DTRank),
+		out:       layer.NewMatrix(p.out, p.outBias, d.DModel, d.DInner),
 		wideModel: kernel.Pad(d.DModel), wideInner: kernel.Pad(d.DInner), wideDtBC: kernel.Pad(dtBC),
 	}
 	b.conv = newConvolution(p.conv, p.convBias, d.DInner, d.DConv, b.wideInner)
@@ -43,12 +44,6 @@ func newBlock(d *ssm.Dims, p *layerParams) *block {
 	return b
 }
 
-func padded(row []float32) []float32 {
-	p := make([]float32, kernel.Pad(len(row)))
-	copy(p, row)
-	return p
-}
-
 // A trace is what one block's forward pass over a window leaves for the way back.
 type trace struct {
 	in     []float32 // (length, d_model): the residual stream before the block
@@ -63,11 +58,11 @@ type trace struct {
 }
 
 func (tr *trace) resize(b *block, rows int) {
-	tr.in, tr.normed = grow(tr.in, rows*b.wideModel), grow(tr.normed, rows*b.wideModel)
+	tr.in, tr.normed = layer.Grow(tr.in, rows*b.wideModel), layer.Grow(tr.normed, rows*b.wideModel)
 	for _, p := range []*[]float32{&tr.xIn, &tr.x, &tr.z, &tr.dt, &tr.y} {
-		*p = grow(*p, rows*b.wideInner)
+		*p = layer.Grow(*p, rows*b.wideInner)
 	}
-	tr.dtBC = grow(tr.dtBC, rows*b.wideDtBC)
+	tr.dtBC = layer.Grow(tr.dtBC, rows*b.wideDtBC)
 	if n := (rows + chunk - 1) / chunk * len(b.decay); cap(tr.starts) < n {
 		tr.starts = make([]lane, n)
 	} else {
@@ -84,16 +79,16 @@ func (b *block) forward(tr *trace, residual, gap []float32, rows int) {
 	for t := range rows {
 		kernel.RMSNorm(tr.normed[t*model:][:model], tr.in[t*model:][:model], b.norm, d.DModel, float32(d.NormEps))
 	}
-	b.inX.apply(tr.xIn, inner, tr.normed, model, rows, false)
-	b.inZ.apply(tr.z, inner, tr.normed, model, rows, false)
+	b.inX.Apply(tr.xIn, inner, tr.normed, model, rows, false)
+	b.inZ.Apply(tr.z, inner, tr.normed, model, rows, false)
 	state := make([]float32, (d.DConv-1)*inner)
 	for t := range rows {
 		kernel.ConvSiLU(tr.x[t*inner:][:inner], tr.xIn[t*inner:][:inner], state, b.blockedConv, b.conv.bias, d.DConv, nil)
 	}
-	b.xProj.apply(tr.dtBC, b.wideDtBC, tr.x, inner, rows, false)
-	b.dtProj.apply(tr.dt, inner, tr.dtBC, b.wideDtBC, rows, false)
+	b.xProj.Apply(tr.dtBC, b.wideDtBC, tr.x, inner, rows, false)
+	b.dtProj.Apply(tr.dt, inner, tr.dtBC, b.wideDtBC, rows, false)
 	b.scan(tr, gap, rows)
-	b.out.apply(residual, model, tr.y, inner, rows, true)
+	b.out.Apply(residual, model, tr.y, inner, rows, true)
 }
 
 // scan computes tr.y and keeps the state before each chunk.

@@ -1,5 +1,7 @@
 package train
 
+import "github.com/weirstream/weir/ssm/internal/layer"
+
 // A convolution is the causal depthwise convolution with SiLU of one block.
 // Everything is in rows over channels, wide apart.
 type convolution struct {
@@ -11,7 +13,7 @@ type convolution struct {
 // newConvolution copies w (channels, taps) and bias, which may be nil.
 func newConvolution(w, bias []float32, channels, taps, wide int) convolution {
 	c := convolution{wide, taps, make([]float32, taps*wide), make([]float32, wide)}
-	transpose(c.w, wide, w, taps, channels, taps)
+	layer.Transpose(c.w, wide, w, taps, channels, taps)
 	copy(c.bias, bias)
 	return c
 }
@@ -41,10 +43,10 @@ func (c *convolution) back(dx, dw, dbias, dy, x []float32, rows int) {
 		c.before(pre, x, t)
 		dpre := dy[t*c.wide:][:c.wide]
 		for i, v := range pre {
-			_, slope := siluSlope(v)
+			_, slope := layer.SiLUSlope(v)
 			dpre[i] *= slope
 		}
-		addTo(dbias, dpre)
+		layer.AddTo(dbias, dpre)
 		for j := range c.taps {
 			from := t - c.taps + 1 + j
 			if from < 0 {

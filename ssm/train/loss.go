@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/weirstream/weir/ssm/fmath"
+	"github.com/weirstream/weir/ssm/internal/layer"
 )
 
 // A LossFunc reads the model's outputs of rows events from first, in rows of ld,
@@ -29,7 +30,7 @@ func CrossEntropy(vocab int) LossFunc {
 			}
 			sum := 0.0
 			for j, v := range logits {
-				e := exp2((v - most) * log2e)
+				e := layer.Exp(v - most)
 				logits[j] = e
 				sum += float64(e)
 			}

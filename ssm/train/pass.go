@@ -3,6 +3,7 @@ package train
 import (
 	"github.com/weirstream/weir/ssm"
 	"github.com/weirstream/weir/ssm/internal/kernel"
+	"github.com/weirstream/weir/ssm/internal/layer"
 )
 
 // headRows is how many rows of outputs exist at once: a vocabulary is wide.
@@ -14,24 +15,24 @@ type network struct {
 	d         ssm.Dims
 	p         *params
 	blocks    []*block
-	input     matrix // event model
-	head      matrix
+	input     layer.Matrix // event model
+	head      layer.Matrix
 	normF     []float32 // padded d_model
 	loss      LossFunc
 	wideModel int
 }
 
 func newNetwork(d ssm.Dims, p *params, loss LossFunc) *network {
-	n := &network{d: d, p: p, loss: loss, normF: padded(p.normF), wideModel: kernel.Pad(d.DModel)}
+	n := &network{d: d, p: p, loss: loss, normF: layer.Padded(p.normF), wideModel: kernel.Pad(d.DModel)}
 	for i := range p.layers {
 		n.blocks = append(n.blocks, newBlock(&n.d, &p.layers[i]))
 	}
 	outputs := d.Vocab
 	if d.Vocab == 0 {
 		outputs = d.NOutput
-		n.input = newMatrix(p.inputWeight, p.inputBias, d.DModel, d.NInput)
+		n.input = layer.NewMatrix(p.inputWeight, p.inputBias, d.DModel, d.NInput)
 	}
-	n.head = newMatrix(p.head, p.headBias, outputs, d.DModel)
+	n.head = layer.NewMatrix(p.head, p.headBias, outputs, d.DModel)
 	return n
 }
 
@@ -49,7 +50,7 @@ type pass struct {
 // of scale times that sum is added to it.
 func (ps *pass) run(n *network, grad *params, w *Window, scale float32) float64 {
 	rows, wide := w.len(), n.wideModel
-	ps.residual, ps.normed = grow(ps.residual, rows*wide), grow(ps.normed, rows*wide)
+	ps.residual, ps.normed = layer.Grow(ps.residual, rows*wide), layer.Grow(ps.normed, rows*wide)
 	if ps.traces == nil {
 		ps.traces = make([]trace, len(n.blocks))
 		ps.back = newBlockBack(n.blocks[0])
@@ -76,7 +77,7 @@ func (ps *pass) run(n *network, grad *params, w *Window, scale float32) float64 
 func (n *network) enter(residual []float32, w *Window) {
 	wide := n.wideModel
 	if n.d.Vocab == 0 {
-		n.input.apply(residual, wide, w.Inputs, n.d.NInput, w.len(), false)
+		n.input.Apply(residual, wide, w.Inputs, n.d.NInput, w.len(), false)
 		return
 	}
 	for t, id := range w.Tokens {
@@ -89,38 +90,38 @@ func (n *network) enter(residual []float32, w *Window) {
 func (n *network) enterBack(o *blockBack, grad *params, dres []float32, w *Window) {
 	d, wide := &n.d, n.wideModel
 	if d.Vocab == 0 {
-		o.add(grad.inputWeight, grad.inputBias, dres, wide, d.DModel, w.Inputs, d.NInput, d.NInput, w.len())
+		o.Add(grad.inputWeight, grad.inputBias, dres, wide, d.DModel, w.Inputs, d.NInput, d.NInput, w.len())
 		return
 	}
 	for t, id := range w.Tokens {
-		addTo(grad.embedding[int(id)*d.DModel:][:d.DModel], dres[t*wide:])
+		layer.AddTo(grad.embedding[int(id)*d.DModel:][:d.DModel], dres[t*wide:])
 	}
 }
 
 // leave takes the normed rows through head and loss, and back to ps.dres.
 func (ps *pass) leave(n *network, grad *params, w *Window, scale float32) float64 {
-	rows, wide, ld := w.len(), n.wideModel, n.head.forward.Width()
-	ps.out = grow(ps.out, min(rows, headRows)*ld)
-	ps.dres = grow(ps.dres, rows*wide)
+	rows, wide, ld := w.len(), n.wideModel, kernel.Pad(n.head.N)
+	ps.out = layer.Grow(ps.out, min(rows, headRows)*ld)
+	ps.dres = layer.Grow(ps.dres, rows*wide)
 	dnormed := ps.back.normed
 	if grad != nil {
-		dnormed = grow(dnormed, rows*wide)
+		dnormed = layer.Grow(dnormed, rows*wide)
 		ps.back.normed = dnormed
 	}
 	loss := 0.0
 	for first := 0; first < rows; first += headRows {
 		part := min(headRows, rows-first)
 		normed := ps.normed[first*wide:]
-		n.head.apply(ps.out, ld, normed, wide, part, false)
+		n.head.Apply(ps.out, ld, normed, wide, part, false)
 		loss += n.loss(w, ps.out, ld, first, part, scale)
 		if grad != nil {
-			ps.back.add(grad.head, grad.headBias, ps.out, ld, n.head.n, normed, wide, n.d.DModel, part)
-			n.head.pull(dnormed[first*wide:], wide, ps.out, ld, part, false)
+			ps.back.Add(grad.head, grad.headBias, ps.out, ld, n.head.N, normed, wide, n.d.DModel, part)
+			n.head.Pull(dnormed[first*wide:], wide, ps.out, ld, part, false)
 		}
 	}
 	if grad != nil {
 		clear(ps.dres)
-		normBack(ps.dres, grad.normF, dnormed, ps.residual, n.p.normF, n.d.DModel, wide, rows, float32(n.d.NormEps))
+		layer.NormBack(ps.dres, grad.normF, dnormed, ps.residual, n.p.normF, n.d.DModel, wide, rows, float32(n.d.NormEps))
 	}
 	return loss
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/ssm/internal/layer"
 )
 
 // ErrDiverged is wrapped by the error of a step whose loss or gradient is not
@@ -95,7 +96,7 @@ func (t *Trainer) gradient(batch []Window) (float64, error) {
 		}
 	})
 	for _, shard := range t.grads[1:n] {
-		addTo(t.grads[0].slab, shard.slab)
+		layer.AddTo(t.grads[0].slab, shard.slab)
 	}
 	loss := sum(losses) / float64(targets)
 	if size := loss + norm(t.grads[0].slab); math.IsNaN(size) || math.IsInf(size, 0) {

@@ -27,7 +27,8 @@ func Exp2(y float32) float32 {
 	return p * math.Float32frombits(math.Float32bits(t)<<23)
 }
 
-// Exp is e^v, with the bounds of Exp2.
+// Exp is e^v, with the bounds of Exp2. Its relative error is that of v·log2(e), which
+// grows with v to 1e-5.
 func Exp(v float32) float32 { return Exp2(v * log2e) }
 
 // Sigmoid is 1/(1 + e^-v).

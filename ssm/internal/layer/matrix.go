@@ -49,18 +49,21 @@ func Transpose(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 }
 
 // An Outer computes gradients of matrices; it holds the memory for that.
-type Outer struct{ dyT, xT, sum []float32 }
+type Outer struct {
+	dyT, sum []float32
+	x        kernel.Panels
+}
 
 // Add computes dw (n, k) += dyᵀ·x, the sum of the rows' outer products, and where
 // dbias is not nil, dbias += the sum of dy's rows.
 func (o *Outer) Add(dw, dbias []float32, dy []float32, ldy, n int, x []float32, ldx, k, rows int) {
-	o.dyT = Grow(o.dyT, n*rows)
-	o.xT = Grow(o.xT, k*rows)
-	Transpose(o.dyT, rows, dy, ldy, rows, n)
-	Transpose(o.xT, rows, x, ldx, rows, k)
+	ld := rows + kernel.Lanes // no power of two, which columns of a cache would fall together at
+	o.dyT = Grow(o.dyT, n*ld)
+	Transpose(o.dyT, ld, dy, ldy, rows, n)
+	o.x.SetRows(x, ldx, k, rows, nil)
 	wide := kernel.Pad(k)
 	o.sum = Grow(o.sum, n*wide)
-	kernel.Gemm(o.sum, wide, o.dyT, rows, n, kernel.Pack(o.xT, nil, k, rows), false)
+	kernel.Gemm(o.sum, wide, o.dyT, ld, n, &o.x, false)
 	for i := range n {
 		AddTo(dw[i*k:][:k], o.sum[i*wide:])
 	}
@@ -69,7 +72,7 @@ func (o *Outer) Add(dw, dbias []float32, dy []float32, ldy, n int, x []float32, 
 	}
 	for i := range n {
 		var sum float32
-		for _, v := range o.dyT[i*rows:][:rows] {
+		for _, v := range o.dyT[i*ld:][:rows] {
 			sum += v
 		}
 		dbias[i] += sum
