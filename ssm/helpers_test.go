@@ -56,8 +56,10 @@ func variants() map[string]Dims {
 	for name, d := range map[string]Dims{
 		"mamba2 event": {DModel: 20, DInner: 40, DState: 16, DConv: 4, NHead: 5, NGroup: 1, DTMax: inf, UseConvBias: true, NInput: 6, NOutput: 5},
 		"mamba2 token": {DModel: 16, DInner: 32, DState: 8, DConv: 4, NHead: 2, NGroup: 1, DTMax: inf, Vocab: 41, TieHead: true},
-		"mamba2 groups": {DModel: 12, DInner: 120, DState: 5, DConv: 2, NHead: 6, NGroup: 3, DTMin: 0.01, DTMax: 0.5,
-			UseBias: true, UseConvBias: true, NInput: 2, NOutput: 3},
+		"mamba2 groups": {
+			DModel: 12, DInner: 120, DState: 5, DConv: 2, NHead: 6, NGroup: 3, DTMin: 0.01, DTMax: 0.5,
+			UseBias: true, UseConvBias: true, NInput: 2, NOutput: 3,
+		},
 		"mamba2 narrow": {DModel: 3, DInner: 6, DState: 1, DConv: 1, NHead: 6, NGroup: 1, DTMax: inf, NInput: 1, NOutput: 1},
 	} {
 		d.NLayer, d.NormEps = 2, 1e-5
