@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstream/weir/ssm/train"
 )
 
 // trainFiles writes a small CSV and an NDJSON file, each with rows that are no events,
@@ -128,6 +131,56 @@ func TestKilledTrainingGoesOnToTheSameModel(t *testing.T) {
 	}
 	if readFile(t, whole, "model.safetensors") != readFile(t, killed, "model.safetensors") {
 		t.Error("the model of the killed training is another")
+	}
+}
+
+func TestMinutesBecomeStepsOnTheCard(t *testing.T) {
+	data, out := trainFiles(t), filepath.Join(t.TempDir(), "own")
+	code, _, stderr := weir("", "train", "--minutes", "0.0001", "--batch", "1", "--window", "32", "--out", out, data)
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if !strings.Contains(stderr, "step 0 of 25: ") { // the least: one for each measurement
+		t.Errorf("stderr is %q", stderr)
+	}
+	if card := readFile(t, out, "CARD.md"); !strings.Contains(card, "--steps 25 ") {
+		t.Errorf("the card's command does not say how many steps:\n%s", card)
+	}
+}
+
+func TestProgressOnATerminalIsOneLine(t *testing.T) {
+	data, err := readTelemetry(t.Context(), []string{trainFiles(t)}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	series, err := data.series()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, q, err := (&trainCmd{From: "builtin:telemetry-s"}).start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := train.RunOptions{Options: train.Options{Rate: 1e-3, Clip: 1, Steps: 3}, Batch: 1}
+	run, err := train.NewRun(start, q, train.NewData(start.Dims().NInput, 32, series), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	p := newProgress(&out, run)
+	p.tty, p.every = true, 0
+	p.begin()
+	for !run.Done() {
+		loss, rows, err := run.Step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.step(loss, rows)
+	}
+	p.end()
+	lines := strings.Split(out.String(), "\n")
+	if len(lines) != 3 || strings.Count(lines[1], "\r\x1b[K") != 4 || !strings.Contains(lines[1], "step 2 of 3: loss ") {
+		t.Errorf("the terminal gets %q", out.String())
 	}
 }
 
