@@ -30,6 +30,7 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"Show the operator at work, with an embedded Kafka and Redis."`
 	Score    scoreCmd    `cmd:"" help:"Score events from standard input, without Kafka and Redis."`
 	Train    trainCmd    `cmd:"" help:"Fit a model to your own telemetry."`
+	Backtest backtestCmd `cmd:"" help:"Measure the operator and simple detectors on labelled files."`
 	Validate validateCmd `cmd:"" help:"Check a configuration and report everything wrong with it."`
 	Version  versionCmd  `cmd:"" help:"Print what this binary was built from."`
 }

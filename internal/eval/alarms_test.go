@@ -70,9 +70,8 @@ func TestNoAlarmsAndNoIncidentsAreNoNumbers(t *testing.T) {
 
 func TestSkillByHand(t *testing.T) {
 	var k Skill
-	none := Forecast{math.NaN(), math.NaN(), math.NaN()}
 	f := Forecast{0, 2, 4}
-	k.Add([]float64{1, 3, math.NaN(), 5, 2, -1}, []Forecast{none, f, f, f, f, f})
+	k.Add([]float64{1, 3, math.NaN(), 5, 2, -1}, []Forecast{NoForecast, f, f, f, f, f})
 	if k.N != 4 || k.Inside != 2 {
 		t.Errorf("%+v", k)
 	}

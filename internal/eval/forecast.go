@@ -6,6 +6,9 @@ import "math"
 // and 95%. All are NaN where there was no forecast.
 type Forecast struct{ Lower, Median, Upper float64 }
 
+// NoForecast is the forecast of a value that is missing.
+var NoForecast = Forecast{math.NaN(), math.NaN(), math.NaN()}
+
 // levels are the probabilities of a Forecast's quantiles.
 var levels = [3]float64{0.05, 0.5, 0.95}
 
