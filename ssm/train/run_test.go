@@ -90,6 +90,36 @@ func TestNumberOfCoresDoesNotChangeTheResult(t *testing.T) {
 	}
 }
 
+// More windows than there are shards: each must count, and once.
+func TestGradientIsTheSumOverAllWindows(t *testing.T) {
+	m := randomModel(t, tinyDims, 2)
+	tr, err := NewTrainer(m, testQuantiles, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(8, 8))
+	batch, targets := make([]Window, 2*shards+3), 0
+	for i := range batch {
+		batch[i] = *randomWindow(tinyDims, 5+i%7, rng)
+		targets += batch[i].NumTargets()
+	}
+	loss, err := tr.gradient(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, grad := 0.0, newParams(tinyDims, m.Tensors())
+	net := newNetwork(tinyDims, paramsOf(m), testQuantiles.loss())
+	for i := range batch {
+		want += new(pass).run(net, grad, &batch[i], 1/float32(targets)) / float64(targets)
+	}
+	if math.Abs(loss/want-1) > 1e-6 {
+		t.Errorf("the loss is %v, want %v", loss, want)
+	}
+	if e := relativeError(tr.grads[0].slab, grad.slab); e > 1e-5 {
+		t.Errorf("the gradient's relative error is %v", e)
+	}
+}
+
 func TestRunGoesOnFromItsCheckpointToTheSameBytes(t *testing.T) {
 	want := newEchoRun(t, 25)
 	model := finish(t, want)
@@ -256,11 +286,11 @@ func TestHeldOutRowsAreNeverTrainedOn(t *testing.T) {
 	}
 	series = append(series, Series{Rows: make([]float32, 30), Split: 0})
 	data := NewData(1, 64, series)
-	for step := range 200 {
-		for _, w := range data.batch(3, step, 8) {
-			for i, in := range w.Inputs {
-				if w.Counts[i] && in >= 160 || len(w.Inputs) > 64 {
-					t.Fatalf("step %d: a window of %d rows has row %v", step, len(w.Inputs), in)
+	for _, length := range []int{64, 170, 1000} {
+		for step := range 100 {
+			for _, w := range NewData(1, length, series).batch(3, step, 8) {
+				if last := w.Inputs[len(w.Inputs)-1]; last >= 160 || len(w.Inputs) > length {
+					t.Fatalf("length %d, step %d: a window of %d rows has row %v", length, step, len(w.Inputs), last)
 				}
 			}
 		}
