@@ -74,7 +74,7 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	b := &backtest{model: model, cfg: operatorConfig(cfg), out: c.Out, std: std}
+	b := &backtest{model: model, cfg: operatorConfig(cfg), budget: fmt.Sprint(cfg.Scoring.Budget), out: c.Out, std: std}
 	if err := b.choose(c.Only); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 	}
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(map[string]any{
-			"model": model.Tag(), "budget": fmt.Sprint(cfg.Scoring.Budget), "files": len(b.seen), "detectors": results,
+			"model": model.Tag(), "budget": b.budget, "files": len(b.seen), "detectors": results,
 		})
 	}
 	return eval.WriteTable(std.out, results)
@@ -136,10 +136,11 @@ func (c *backtestCmd) each(ctx context.Context, b *backtest) error {
 
 // A backtest is one under way.
 type backtest struct {
-	model *operator.Model
-	cfg   operator.Config
-	out   string
-	std   *streams
+	model  *operator.Model
+	cfg    operator.Config
+	budget string // of false alarms
+	out    string
+	std    *streams
 
 	operator  *eval.Tally // nil if it is not wanted
 	baselines []detector.Baseline
@@ -222,7 +223,7 @@ func (b *backtest) writeReport(results []eval.Result) error {
 		return err
 	}
 	defer f.Close()
-	_, err = fmt.Fprintf(f, "# Backtest of %s\n\n%d files.\n\n", b.model.Tag(), len(b.seen))
+	_, err = fmt.Fprintf(f, "# Backtest of %s\n\n%d files; alarms under a budget of %s a stream.\n\n", b.model.Tag(), len(b.seen), b.budget)
 	if err == nil {
 		err = eval.WriteTable(f, results)
 	}

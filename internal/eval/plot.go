@@ -97,15 +97,35 @@ func encode(f *os.File, panels ...*plot.Plot) error {
 func newPanel(s *Series, title string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text = title
-	p.X.Tick.Marker = plot.TimeTicks{Format: "01-02\n15:04"}
-	if seconds(s.Times[len(s.Times)-1])-seconds(s.Times[0]) > float64(200*24*time.Hour/time.Second) {
-		p.X.Tick.Marker = plot.TimeTicks{Format: "2006-01"}
-	}
+	p.X.Tick.Marker = plot.TickerFunc(roundTimes)
 	p.X.Min, p.X.Max = seconds(s.Times[0]), seconds(s.Times[len(s.Times)-1])
 	return p
 }
 
 func seconds(ms int64) float64 { return float64(ms) / 1000 }
+
+// roundTimes returns ticks at round times of day or days, in UTC.
+func roundTimes(from, to float64) []plot.Tick {
+	const hour, day = 3600, 24 * 3600
+	step, format := 60.0, "15:04"
+	for _, next := range []float64{600, hour, 3 * hour, 6 * hour, 12 * hour, day, 2 * day, 7 * day, 28 * day, 91 * day, 365 * day} {
+		if (to-from)/step <= 12 {
+			break
+		}
+		step = next
+	}
+	switch {
+	case step >= day:
+		format = "2006-01-02"
+	case step >= hour:
+		format = "01-02 15:04"
+	}
+	var ticks []plot.Tick
+	for at := math.Ceil(from/step) * step; at <= to && len(ticks) < 1000; at += step {
+		ticks = append(ticks, plot.Tick{Value: at, Label: time.Unix(int64(at), 0).UTC().Format(format)})
+	}
+	return ticks
+}
 
 // extremes are the least and the greatest of values, a little apart.
 func extremes(values []float64) (low, high float64) {
