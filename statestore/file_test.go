@@ -133,10 +133,10 @@ func TestFileWithoutFolderFails(t *testing.T) {
 // TestFileSurvivesKill kills a process while it saves: every Save that had returned is
 // there afterwards, and no half of another.
 func TestFileSurvivesKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "weir.state")
 	if child := os.Getenv("WEIR_TEST_SAVE_TO"); child != "" {
-		saveForEver(t, child)
+		saveForEver(t, child) // before TempDir: a killed process leaves its own behind
 	}
+	path := filepath.Join(t.TempDir(), "weir.state")
 	for round := range 3 {
 		acked := killWhileSaving(t, path)
 		store := openFile(t, path)
