@@ -50,8 +50,10 @@ func (b *batch) begin(dst []Point, r Record) bool {
 		b.refuse(ReasonTombstone, "the record has no value")
 	} else if len(r.Value) == 0 {
 		b.refuse(ReasonEmptyValue, "the record's value is empty")
+	} else if len(r.Value) > MaxValueBytes {
+		b.refuse(ReasonTooLarge, "the record's value has more than %d bytes", MaxValueBytes)
 	}
-	return len(r.Value) > 0
+	return len(b.faults) == 0
 }
 
 // end returns what begin began.

@@ -122,8 +122,8 @@ const (
 	// where they are not parts of the record itself. It bounds what a few bytes of shared
 	// attributes, repeated for each point, can grow to.
 	MaxNameBytes = 32 << 20
-	// MaxUncompressed is the greatest size of a compressed value once uncompressed.
-	MaxUncompressed = 32 << 20
+	// MaxValueBytes is the greatest size of a value, once uncompressed.
+	MaxValueBytes = 32 << 20
 )
 
 // The first and the last millisecond of the years 1 to 9999, in Unix milliseconds.

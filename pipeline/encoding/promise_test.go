@@ -102,7 +102,9 @@ func FuzzInflux(f *testing.F) {
 }
 
 func TestTombstonesAndEmptyValuesAreFaultsOfTheRecord(t *testing.T) {
-	for name, d := range map[string]decoder{"influx": newInflux(t, time.Nanosecond)} {
+	for name, d := range map[string]decoder{
+		"influx": newInflux(t, time.Nanosecond), "otlp": NewOTLP(OTLPOptions{}), "otlp_json": NewOTLPJSON(OTLPOptions{}),
+	} {
 		for reason, value := range map[string][]byte{ReasonTombstone: nil, ReasonEmptyValue: {}} {
 			points, faults := d.Decode(nil, Record{Value: value})
 			if diff := cmp.Diff(map[int]string{WholeRecord: reason}, reasons(faults)); diff != "" || len(points) > 0 {
