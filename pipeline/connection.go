@@ -51,6 +51,18 @@ func (c *Connection) dialer() *kafka.Dialer {
 	return &kafka.Dialer{Timeout: dialTimeout, DualStack: true, TLS: c.tls, SASLMechanism: c.sasl, ClientID: c.pool.ClientID}
 }
 
+// Partitions returns how many partitions a topic has.
+func (c *Connection) Partitions(ctx context.Context, topic string) (int, error) {
+	have, err := c.partitions(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	if have[topic] == 0 {
+		return 0, fmt.Errorf("topic %q does not exist", topic)
+	}
+	return have[topic], nil
+}
+
 // partitions returns how many partitions each topic has, without those that do not
 // exist.
 func (c *Connection) partitions(ctx context.Context, topics ...string) (map[string]int, error) {

@@ -27,7 +27,9 @@ type trainCmd struct {
 	Batch   int      `help:"Windows in a step (${default})." default:"32" placeholder:"N"`
 	Window  int      `help:"Events in a window (${default})." default:"512" placeholder:"N"`
 	Seed    uint64   `help:"What the windows are drawn with (${default})." default:"1" placeholder:"N"`
-	Files   []string `arg:"" help:"Telemetry: files of NDJSON or CSV, gzipped or not, or directories of them."`
+	Config  string   `help:"Without files, train on what is in the input topics of this configuration." placeholder:"FILE" short:"c"`
+	Set     []string `help:"Set one setting of the configuration; may be repeated." placeholder:"KEY=VALUE" sep:"none"`
+	Files   []string `arg:"" optional:"" help:"Telemetry: files of NDJSON or CSV, gzipped or not, or directories of them."`
 }
 
 const (
@@ -51,8 +53,8 @@ and processor type the model is the same, byte for byte, on any number of cores.
 NDJSON files hold events as weir score reads them (.ndjson, .jsonl or .json). CSV files have a
 header with a column timestamp (or time, ts, date, datetime: RFC 3339, "2006-01-02 15:04:05", or
 Unix seconds or milliseconds) and one column of numbers for each field; an empty cell is no
-event. A row that cannot be read is reported with its line number and skipped. What is still in
-a Kafka topic is not read: write it to a file first.
+event. A row that cannot be read is reported with its line number and skipped. Without files, what
+the input topics of --config hold at that moment is read instead, from their beginning.
 
 DIR receives config.json and model.safetensors, for model.use or weir score --model; CARD.md, which
 says what the model was made of; and loss.png. While it runs it also holds a checkpoint, from which
@@ -61,6 +63,7 @@ the same command goes on after an interruption or a kill, to the same bytes.
 Examples:
 
   weir train --out models/web metrics.ndjson
+  weir train --config weir.yaml --out models/web
   weir train --minutes 3 --out models/db history/*.csv.gz
   weir train --from scratch --steps 5000 --out models/own history/
   weir score --model models/web < today.ndjson`
@@ -75,7 +78,7 @@ func (c *trainCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	data, err := readTelemetry(ctx, c.Files, std.err)
+	data, err := c.telemetry(ctx, std.err)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type telemetryFiles struct {
 	files   []telemetryFile
 	streams map[string][]observation
 	log     io.Writer
+	event   operator.Event // of the message being read
 }
 
 // A telemetryFile is what the model's card says of a file.
@@ -159,30 +160,32 @@ func (t *telemetryFiles) readJSON(file *telemetryFile, r io.Reader) error {
 		return err
 	}
 	var batch pipeline.Batch
-	var event operator.Event
 	for {
 		err := source.Fetch(ctx, &batch)
 		if err != nil && !errors.Is(err, pipeline.ErrEnd) {
 			return err
 		}
 		for i := range batch.Messages {
-			m := &batch.Messages[i]
-			if len(bytes.TrimSpace(m.Value)) == 0 {
-				continue
-			}
-			if fault := decoder.Decode(&event, nil, m.Value, m.Time); fault != nil {
-				t.fault(file, m.Offset, "%v", fault)
-				continue
-			}
-			file.rows++
-			for _, field := range event.Fields {
-				t.add(joined(string(event.Stream), string(field.Name)), event.Time, field.Value)
+			if m := &batch.Messages[i]; len(bytes.TrimSpace(m.Value)) > 0 {
+				t.addMessage(file, decoder, m)
 			}
 		}
 		if err != nil {
 			return nil
 		}
 		decoder.Reset()
+	}
+}
+
+// addMessage keeps the values of one JSON event.
+func (t *telemetryFiles) addMessage(file *telemetryFile, decoder *pipeline.JSONDecoder, m *pipeline.Message) {
+	if fault := decoder.Decode(&t.event, m.Key, m.Value, m.Time); fault != nil {
+		t.fault(file, m.Offset, "%v", fault)
+		return
+	}
+	file.rows++
+	for _, field := range t.event.Fields {
+		t.add(joined(string(t.event.Stream), string(field.Name)), t.event.Time, field.Value)
 	}
 }
 
