@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -213,8 +214,8 @@ func addBand(p *plot.Plot, s *Series, lower, upper []float64) error {
 	if len(floor) < 2 {
 		return nil
 	}
-	for i := len(roof) - 1; i >= 0; i-- {
-		floor = append(floor, roof[i])
+	for _, corner := range slices.Backward(roof) {
+		floor = append(floor, corner)
 	}
 	return addArea(p, floor, bandColor)
 }
