@@ -104,6 +104,7 @@ func FuzzInflux(f *testing.F) {
 func TestTombstonesAndEmptyValuesAreFaultsOfTheRecord(t *testing.T) {
 	for name, d := range map[string]decoder{
 		"influx": newInflux(t, time.Nanosecond), "otlp": NewOTLP(OTLPOptions{}), "otlp_json": NewOTLPJSON(OTLPOptions{}),
+		"prometheus": NewRemoteWrite(),
 	} {
 		for reason, value := range map[string][]byte{ReasonTombstone: nil, ReasonEmptyValue: {}} {
 			points, faults := d.Decode(nil, Record{Value: value})
