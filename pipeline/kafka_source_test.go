@@ -38,13 +38,29 @@ func newTopic(t *testing.T) (*Connection, string) {
 	conn := NewConnection([]string{addr}, "weir-test", nil, nil)
 	t.Cleanup(conn.Close)
 	topic := fmt.Sprintf("weir-test-%08x", rand.Uint32())
-	res, err := conn.Client().CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
-		Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 1, ReplicationFactor: 1}},
-	})
-	if err = errors.Join(err, res.Errors[topic]); err != nil {
+	createTopic(t, conn, kafka.TopicConfig{Topic: topic, NumPartitions: 1, ReplicationFactor: 1})
+	return conn, topic
+}
+
+// createTopic makes a topic and deletes it with the test.
+func createTopic(t *testing.T, conn *Connection, c kafka.TopicConfig) {
+	t.Helper()
+	created, err := conn.Client().CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{c}})
+	if err == nil {
+		err = created.Errors[c.Topic]
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return conn, topic
+	t.Cleanup(func() {
+		deleted, err := conn.Client().DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{c.Topic}})
+		if err == nil {
+			err = deleted.Errors[c.Topic]
+		}
+		if err != nil {
+			t.Errorf("delete topic: %v", err)
+		}
+	})
 }
 
 // franz is another client of the same broker: what kafka-go cannot send, it can.
@@ -248,13 +264,10 @@ func TestKafkaSinkKeepsOrderAcrossRequests(t *testing.T) {
 func TestKafkaSinkSplitsForATopicThatTakesLittle(t *testing.T) {
 	conn, topic := newTopic(t)
 	small := topic + ".small"
-	res, err := conn.Client().CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{
+	createTopic(t, conn, kafka.TopicConfig{
 		Topic: small, NumPartitions: 1, ReplicationFactor: 1,
 		ConfigEntries: []kafka.ConfigEntry{{ConfigName: "max.message.bytes", ConfigValue: "20000"}},
-	}}})
-	if err = errors.Join(err, res.Errors[small]); err != nil {
-		t.Fatal(err)
-	}
+	})
 	var msgs []Message
 	for i := range 30 {
 		msgs = append(msgs, Message{Time: time.Now().UnixMilli(), Value: fmt.Appendf(nil, "%d-%05000d", i, 0)})
