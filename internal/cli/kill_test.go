@@ -61,7 +61,7 @@ func TestKilledOperatorsWriteWhatAnUninterruptedRunWrites(t *testing.T) {
 		}
 	}
 	want := load.streams * load.rows
-	until(t, 2*time.Minute, "all events scored", func() bool {
+	until(t, 5*time.Minute, "all events scored", func() bool {
 		n, err := r.ends(t.Context(), r.name+".scores")
 		return err == nil && n >= int64(want) && r.settled(t, want)
 	})

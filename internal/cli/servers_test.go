@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -87,6 +88,37 @@ func (r *rig) createTopics(t testing.TB) {
 		if err != nil {
 			t.Fatalf("create topic %s: %v", topic, err)
 		}
+	}
+	if r.real {
+		t.Cleanup(func() { r.leaveNothing(t) })
+	}
+}
+
+// leaveNothing deletes the rig's topics and keys: the servers are somebody's.
+func (r *rig) leaveNothing(t testing.TB) {
+	t.Helper()
+	ctx := context.Background() // the test's has ended
+	topics := []string{r.name, r.name + ".scores", r.name + ".dlq"}
+	res, err := r.conn.Client().DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: topics})
+	if err != nil {
+		t.Errorf("delete topics: %v", err)
+		return
+	}
+	for topic, err := range res.Errors {
+		if err != nil {
+			t.Errorf("delete topic %s: %v", topic, err)
+		}
+	}
+	client := redis.NewClient(&redis.Options{Addr: r.redis})
+	defer client.Close()
+	keys := client.Scan(ctx, 0, r.name+":*", 1000).Iterator()
+	for keys.Next(ctx) {
+		if err := client.Del(ctx, keys.Val()).Err(); err != nil {
+			t.Errorf("delete key: %v", err)
+		}
+	}
+	if err := keys.Err(); err != nil {
+		t.Errorf("delete keys: %v", err)
 	}
 }
 
