@@ -40,13 +40,20 @@ func (r *Run) alarms() []bool {
 	return alarms
 }
 
+// greatest bounds the values that baselines are given, so that squares stay finite.
+const greatest = 1e100
+
 // Baseline runs a baseline over a series, under a budget of false alarms a second.
 func Baseline(b detector.Baseline, falseAlarms float64, s *Series) *Run {
 	r := &Run{Scores: make([]float64, len(s.Times))}
 	began := time.Now()
 	d, judge := b.New(len(s.Fields)), detector.NewJudge(falseAlarms)
+	row := make([]float64, len(s.Fields))
 	for i, t := range s.Times {
-		r.Scores[i] = judge.Score(t, d(t, s.Values[i]))
+		for f, v := range s.Values[i] {
+			row[f] = min(max(v, -greatest), greatest)
+		}
+		r.Scores[i] = judge.Score(t, d(t, row))
 	}
 	r.Took = time.Since(began)
 	return r

@@ -58,6 +58,21 @@ func TestTallyMeasuresWhatADetectorFinds(t *testing.T) {
 	}
 }
 
+func TestExtremeValuesHaveScores(t *testing.T) {
+	for _, fields := range []int{1, 3} {
+		s := minutely(600, Range{300, 310})
+		s.Fields = []string{"a", "b", "c"}[:fields]
+		for i := range s.Values {
+			s.Values[i] = []float64{math.MaxFloat64 * float64(i%3-1), 5e-324 * float64(i%2), 0}[:fields]
+		}
+		for _, b := range detector.Baselines {
+			if err := NewTally(b.Name).Add(s, Baseline(b, aDay, s)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestTallyRefusesScoresThatAreNone(t *testing.T) {
 	s := withSpikes("a")
 	if err := NewTally("x").Add(s, &Run{Scores: make([]float64, 3)}); err == nil || !strings.Contains(err.Error(), "3 scores for 2000 events") {
