@@ -11,7 +11,7 @@ import (
 // labCmd is weir lab.
 type labCmd struct {
 	Out   string `help:"Write the report and its figures into DIR (${default})." default:"lab" placeholder:"DIR"`
-	Quick bool   `help:"Take a minute at most: too little for a model to learn, enough to see the experiment at work."`
+	Quick bool   `help:"Take seconds: too little for a model to learn, enough to see the experiment at work."`
 	Seed  uint64 `help:"What parameters and sequences are drawn with (${default})." default:"1" placeholder:"N"`
 }
 
@@ -21,7 +21,7 @@ func (*labCmd) Help() string {
 space model that does not change with time (S4D), a recurrent network (GRU) and causal
 self-attention, of about as many parameters each, on selective copying and induction heads;
 asks them at the length of training and at longer ones; and measures what each costs in memory
-and time as a stream goes on. Takes about ten minutes on two cores.
+and time as a stream goes on. Takes a few minutes on two idle cores.
 
 DIR, which is made where it is missing, receives README.md and the figures; files of the same
 names are replaced. Progress goes to stderr; the path of the report, when it is done, to stdout.
@@ -35,7 +35,7 @@ Examples:
 
 // Run measures, and writes the report.
 func (c *labCmd) Run(ctx context.Context, std *streams) error {
-	if err := os.MkdirAll(c.Out, 0o755); err != nil { // now, not after ten minutes
+	if err := os.MkdirAll(c.Out, 0o755); err != nil { // now, not after all the work
 		return fmt.Errorf("--out: %w", err)
 	}
 	result, err := lab.Run(ctx, lab.Options{Quick: c.Quick, Seed: c.Seed, Progress: std.err})

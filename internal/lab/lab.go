@@ -11,7 +11,7 @@ import (
 
 // Options say what Run does.
 type Options struct {
-	Quick    bool      // a minute instead of ten: too little to learn, enough to see it work
+	Quick    bool      // seconds: too little to learn, enough to see it work
 	Seed     uint64    // of parameters and sequences
 	Progress io.Writer // a line now and then
 }
@@ -46,8 +46,8 @@ func planFor(quick bool) plan {
 		train:     train.Options{Rate: 4e-3, Clip: 1, Steps: 1500},
 		batch:     32,
 		examples:  64,
-		histories: []int{1, 16, 64, 256, 1024, 4096, 16384},
-		lengths:   []int{64, 256, 1024, 4096},
+		histories: []int{1, 16, 64, 256, 1024, 4096},
+		lengths:   []int{64, 256, 1024, 2048},
 	}
 	if quick {
 		p.train.Steps, p.batch, p.examples = 10, 8, 4

@@ -189,9 +189,10 @@ go through a sequence step by step; the two state space models are linear in the
 history may be cut into chunks that are scanned side by side. These times are of one core for each
 sequence, where that is no advantage: the cores work on the sequences of a batch instead.
 
-What is learnt depends on the sizes. Short sequences and few values are kind to every model: in the
-paper, 16 values among 4096 tokens. The code is in internal/lab; the models that Mamba is compared
-with are in ssm/baseline.
+What is learnt depends on the sizes. A loss that is still high says that a model had not learnt the
+task in so many steps, not that it cannot. Short sequences and few values are kind to every model:
+in the paper, it is 16 values among 4096 tokens. The code is in internal/lab; the models that Mamba
+is compared with are in ssm/baseline.
 `
 
 // table writes a Markdown table; columns that begin with a number are right-aligned.
