@@ -33,13 +33,13 @@ func scores(d Detector, rows [][]float64) []float64 {
 func TestScoresDependOnNoLaterEvent(t *testing.T) {
 	for _, b := range Baselines {
 		for _, fields := range []int{1, 8} {
-			rows := noise(700, fields, 1)
+			rows := noise(500, fields, 1)
 			whole := scores(b.New(fields), rows)
-			for i := 500; i < len(rows); i++ {
+			for i := 400; i < len(rows); i++ {
 				rows[i] = noise(1, fields, uint64(i))[0]
 				rows[i][0] *= 1e6
 			}
-			for i, s := range scores(b.New(fields), rows)[:500] {
+			for i, s := range scores(b.New(fields), rows)[:400] {
 				if s != whole[i] || math.IsNaN(s) || s < 0 {
 					t.Fatalf("%s, %d fields: event %d scored %v, with another future %v", b.Name, fields, i, whole[i], s)
 				}
@@ -49,7 +49,7 @@ func TestScoresDependOnNoLaterEvent(t *testing.T) {
 }
 
 // settled is when the detectors have seen a few days.
-const settled = 600
+const settled = 450
 
 func TestASpikeIsTheGreatestSurprise(t *testing.T) {
 	for _, b := range Baselines {
@@ -57,8 +57,8 @@ func TestASpikeIsTheGreatestSurprise(t *testing.T) {
 			continue // they see how full a region is, and beyond the last cut all is one
 		}
 		for _, fields := range []int{1, 8} {
-			rows := noise(1500, fields, 2)
-			const at = 1300
+			rows := noise(900, fields, 2) // ends before a season later, when its absence surprises
+			const at = 800
 			for f := range min(fields, loudest) {
 				rows[at][f] += 25
 			}
