@@ -2,6 +2,7 @@ package encoding
 
 import (
 	"math"
+	"slices"
 
 	"github.com/weirstream/weir/ssm/fmath"
 )
@@ -108,7 +109,7 @@ func (h *histogram) fault(exponential bool) string {
 	return ""
 }
 
-// quantile returns the value below which a share q of the observations lies, as if those
+// quantile uses h up. It returns the value below which a share q of the observations lies, as if those
 // of a bucket were spread evenly. There is none without buckets, or where it lies in a
 // bucket without an end.
 func (h *histogram) quantile(q float64, exponential bool) (v float64, ok bool) {
@@ -191,10 +192,11 @@ func bucketOf(counts []uint64, rank float64) (i int, share float64) {
 func (h *histogram) exponentialBucket(rank float64) (lower, upper, share float64) {
 	below := sumOf(h.negative)
 	if rank <= below {
-		// The mirrored buckets ascend away from zero.
-		i, share := bucketOf(h.negative, below-rank)
-		at := int64(h.negativeOffset) + int64(i)
-		return -h.bound(at + 1), -h.bound(at), 1 - share
+		// These are mirrored: the last one holds the smallest values.
+		slices.Reverse(h.negative)
+		i, share := bucketOf(h.negative, rank)
+		at := int64(h.negativeOffset) + int64(len(h.negative)-1-i)
+		return -h.bound(at + 1), -h.bound(at), share
 	}
 	rank -= below
 	zero := float64(h.zeroCount)

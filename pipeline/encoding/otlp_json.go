@@ -21,6 +21,7 @@ import (
 type OTLPJSON struct {
 	otlp    OTLP
 	message metricspb.MetricsData
+	binary  []byte
 }
 
 // NewOTLPJSON returns a decoder that names streams as the options say.
@@ -40,17 +41,16 @@ func (d *OTLPJSON) Decode(dst []Point, r Record) ([]Point, []Fault) {
 	if !d.otlp.begin(dst, r) {
 		return d.otlp.end()
 	}
-	var binary []byte // Points alias it, so it is made anew for each record.
 	err := protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxJSONDepth}.Unmarshal(r.Value, &d.message)
 	if err == nil {
-		binary, err = proto.Marshal(&d.message)
+		d.binary, err = proto.MarshalOptions{}.MarshalAppend(d.binary[:0], &d.message)
 	}
 	proto.Reset(&d.message)
 	if err != nil {
 		d.otlp.refuse(ReasonNotJSON, "%s", plain(err))
 		return d.otlp.end()
 	}
-	d.otlp.metrics(binary)
+	d.otlp.metrics(d.binary) // No point aliases it: names are copied.
 	return d.otlp.end()
 }
 
