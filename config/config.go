@@ -45,7 +45,7 @@ type Service struct {
 	Log  Log    `yaml:"log"`
 }
 
-// HTTP is the live page, the API, health and metrics.
+// HTTP is health and metrics.
 type HTTP struct {
 	// Listen is host:port; empty means no HTTP server.
 	Listen string `yaml:"listen"`
@@ -131,9 +131,10 @@ type State struct {
 	Redis      Redis      `yaml:"redis"`
 	File       File       `yaml:"file"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
-	// MaxStreams is how many states one partition keeps in memory; the others are in the store.
+	// MaxStreams is how many states one process keeps in memory, a field of a stream being
+	// one; the others are in the store.
 	MaxStreams int `yaml:"max_streams"`
-	// IdleTTL is how long the store keeps the state of a stream that has no events.
+	// IdleTTL is how long Redis keeps the state of a stream that has no events.
 	IdleTTL time.Duration `yaml:"idle_ttl"`
 }
 

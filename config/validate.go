@@ -150,6 +150,7 @@ func (k *checks) state(c State) {
 }
 
 func (k *checks) redis(c Redis) {
+	k.require(!strings.ContainsAny(c.KeyPrefix, "{}"), "state.redis.key_prefix", "holds a brace; Redis Cluster would take what is in braces for the part of a key that says where it lies")
 	u, err := url.Parse(string(c.URL)) // its error would show the password
 	switch {
 	case c.URL == "":

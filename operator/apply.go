@@ -161,9 +161,11 @@ func (o *Operator) learn(p *pending) {
 	s.lateRun = 0
 	s.time = p.event.Time
 	s.n++
+	before := s.size()
 	for i := range p.event.Fields {
 		p.learnField(&p.event.Fields[i], o.model)
 	}
+	o.cache.further += s.size() - before
 }
 
 // learnField lets one field learn its value; a new field begins with it.

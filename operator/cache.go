@@ -4,13 +4,21 @@ package operator
 type cache struct {
 	live           map[string]*stream
 	newest, oldest *stream
+	further        int // fields of streams beyond each stream's first
 }
 
 func newCache() cache { return cache{live: make(map[string]*stream)} }
 
+// size is the number of states in memory; a stream without a field yet counts as one.
+func (c *cache) size() int { return len(c.live) + c.further }
+
+// size is what the stream counts for in its cache.
+func (s *stream) size() int { return max(len(s.fields), 1) }
+
 // add puts a stream that is not in the cache at its front.
 func (c *cache) add(s *stream) {
 	c.live[s.key] = s
+	c.further += s.size() - 1
 	c.link(s)
 }
 
@@ -23,15 +31,16 @@ func (c *cache) touch(s *stream) {
 	c.link(s)
 }
 
-// evict drops the least recently used streams until at most n are left. None of them
-// may be dirty.
+// evict drops the least recently used streams until at most n states are left. None of
+// them may be dirty.
 func (c *cache) evict(n int) {
-	for len(c.live) > n {
+	for c.size() > n {
 		s := c.oldest
 		if s.dirty {
 			panic("operator: evicting stream " + s.key + ", which is not saved")
 		}
 		c.unlink(s)
+		c.further -= s.size() - 1
 		delete(c.live, s.key)
 	}
 }

@@ -59,7 +59,7 @@ func TestFailedLoadLeavesTheOperatorAsItWas(t *testing.T) {
 func TestFailedCheckpointIsMadeAgain(t *testing.T) {
 	m := tinyModel(t, 1)
 	var events []Event // of more streams than one Save takes
-	for i := range int64(2*saveChunk + 10) {
+	for i := range int64(2*saveFields + 10) {
 		events = append(events, plain(fmt.Sprint("s", i), i, float64(i), wave(i)))
 	}
 	last := events[len(events)-1].Offset
@@ -118,11 +118,11 @@ func (h *history) restart() {
 	cfg := testConfig
 	cfg.MaxStreams = 2
 	h.o = New(h.model, h.store, testPartition, statestore.Token{Generation: h.generation}, cfg)
-	cursor, err := h.o.Claim(context.Background(), nil)
+	meta, err := h.o.Claim(context.Background(), nil)
 	if err != nil {
 		h.Fatal(err)
 	}
-	h.next = slices.IndexFunc(h.events, func(ev Event) bool { return ev.Offset >= cursor })
+	h.next = slices.IndexFunc(h.events, func(ev Event) bool { return ev.Offset >= meta.Cursor })
 	if h.next < 0 {
 		h.next = len(h.events)
 	}

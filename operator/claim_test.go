@@ -50,8 +50,8 @@ func TestGroupThatBeganAnewGetsANewIncarnation(t *testing.T) {
 	for incarnation := range int64(3) {
 		// The group was deleted: its generations count from 1 again.
 		o := New(m, store, testPartition, statestore.Token{Generation: 1}, testConfig)
-		if cursor, err := o.Claim(t.Context(), alive); err != nil || cursor != 2+incarnation {
-			t.Fatalf("claim by generation 1 of a new group: cursor %d, %v", cursor, err)
+		if meta, err := o.Claim(t.Context(), alive); err != nil || meta.Cursor != 2+incarnation {
+			t.Fatalf("claim by generation 1 of a new group: cursor %d, %v", meta.Cursor, err)
 		}
 		apply(t, o, plain("a", 2+incarnation, 60, 1))
 		checkpoint(t, o, 2+incarnation)

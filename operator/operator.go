@@ -22,7 +22,8 @@ type Config struct {
 	FalseAlarms float64
 	// Direction says which deviations are surprising.
 	Direction Direction
-	// MaxStreams is how many streams are kept in memory after a checkpoint.
+	// MaxStreams is how many streams are kept in memory after a checkpoint. A stream
+	// with many fields counts as many, since each has a state.
 	MaxStreams int
 }
 
@@ -56,22 +57,22 @@ func New(m *Model, store statestore.Store, p statestore.Partition, token statest
 	}
 }
 
-// Claim makes this operator the partition's owner and returns the cursor: the offset
-// to go on from, statestore.NoOffset for a partition never seen. Where the store has a
+// Claim makes this operator the partition's owner and returns what the store knows of it:
+// above all the cursor to go on from, statestore.NoOffset for a partition never seen. Where the store has a
 // newer owner, alive decides (nil meaning that there is no one to ask): while the group
 // still counts this process as the owner, it is the group's generations that began
 // anew, and the partition is claimed as a new incarnation.
-func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error) (int64, error) {
+func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error) (statestore.Meta, error) {
 	meta, err := o.store.Claim(ctx, o.partition, o.token)
 	if errors.Is(err, statestore.ErrFenced) && alive != nil && alive(ctx) == nil {
 		o.token.Incarnation = meta.Token.Incarnation + 1
 		meta, err = o.store.Claim(ctx, o.partition, o.token)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("claim partition %s-%d for group %q: %w",
+		return meta, fmt.Errorf("claim partition %s-%d for group %q: %w",
 			o.partition.Topic, o.partition.Number, o.partition.Group, err)
 	}
-	return meta.Cursor, nil
+	return meta, nil
 }
 
 // ModelTag names the model and its lineage as outputs do: "telemetry-s@ab12cd34".
@@ -85,7 +86,7 @@ func (o *Operator) Streams() int { return len(o.cache.live) }
 // be saved before the outputs of its events are acknowledged.
 func (o *Operator) Crowded() bool {
 	const slack = 1024
-	return len(o.cache.live) > o.cfg.MaxStreams+slack
+	return o.cache.size() > o.cfg.MaxStreams+slack
 }
 
 // MarkGap says that the log has lost the events before offset that were not yet
@@ -197,7 +198,7 @@ func (o *Operator) restore(snap *statestore.Snapshot) {
 func (o *Operator) Checkpoint(ctx context.Context, cursor int64, fingerprint uint64) (int, error) {
 	saved := 0
 	for len(o.dirty) > 0 {
-		n := min(len(o.dirty), saveChunk)
+		n := o.chunk()
 		if err := o.save(ctx, o.dirty[:n]); err != nil {
 			return saved, err
 		}
@@ -212,8 +213,19 @@ func (o *Operator) Checkpoint(ctx context.Context, cursor int64, fingerprint uin
 	return saved, nil
 }
 
-// saveChunk bounds the bytes that a checkpoint holds beside the streams themselves.
-const saveChunk = 256
+// saveFields bounds the bytes that a checkpoint holds beside the streams themselves, as
+// fields of streams.
+const saveFields = 256
+
+// chunk returns how many dirty streams are saved together: at least one.
+func (o *Operator) chunk() int {
+	n, fields := 0, 0
+	for n < len(o.dirty) && (n == 0 || fields+o.dirty[n].size() <= saveFields) {
+		fields += o.dirty[n].size()
+		n++
+	}
+	return n
+}
 
 func (o *Operator) save(ctx context.Context, streams []*stream) error {
 	snaps := make([]statestore.Snapshot, len(streams))

@@ -32,11 +32,11 @@ func tinyModel(tb testing.TB, seed uint64) *Model {
 func open(tb testing.TB, m *Model, store statestore.Store, generation int64, cfg Config) (*Operator, int64) {
 	tb.Helper()
 	o := New(m, store, testPartition, statestore.Token{Generation: generation}, cfg)
-	cursor, err := o.Claim(tb.Context(), nil)
+	meta, err := o.Claim(tb.Context(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return o, cursor
+	return o, meta.Cursor
 }
 
 // apply processes events and fails where the store does.

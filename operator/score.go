@@ -77,7 +77,7 @@ func (o *Operator) decide(pr *Prediction, typicalGap float64) {
 	score = math.Round(score/scoreGrain) * scoreGrain
 	// The division above leaves 0.30000000000000004 where 0.3 is meant.
 	score = math.Round(score*1e4) / 1e4
-	if pr.Phase == Warming || pr.Phase == Late {
+	if pr.N <= warmEvents || pr.Phase == Late {
 		score = min(score, 1)
 	}
 	pr.AnomalyScore = score

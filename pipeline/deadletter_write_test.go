@@ -22,7 +22,7 @@ type narrowSink struct {
 func (s *narrowSink) Write(ctx context.Context, msgs []Message) error {
 	for i := range msgs {
 		if n := msgs[i].size(); n > s.limit {
-			return fmt.Errorf("message of %d bytes: %w", n, ErrTooLarge)
+			return fmt.Errorf("message of %d bytes: %w", n, ErrRefused)
 		}
 	}
 	return s.sliceSink.Write(ctx, msgs)
@@ -153,7 +153,7 @@ func TestScoreThatIsTooLargeBecomesADeadLetter(t *testing.T) {
 		reason, _ := DeadLetterReason(letters.log[i].Headers)
 		got[string(letters.log[i].Value)] = reason
 	}
-	if diff := cmp.Diff(map[string]string{values(long): ReasonScoreTooLarge, "bad": ReasonNotJSON}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{values(long): ReasonScoreRefused, "bad": ReasonNotJSON}, got); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
 }

@@ -164,7 +164,7 @@ func (g *Group) start(gen *kafka.Generation, work func(context.Context, *Assignm
 func (g *Group) workOn(ctx context.Context, a *Assignment, work func(context.Context, *Assignment) error) {
 	err := work(ctx, a)
 	if ctx.Err() != nil {
-		if err != nil && !errors.Is(err, kafka.ErrGenerationEnded) && !errors.Is(err, context.Canceled) {
+		if err != nil {
 			g.log.Warn("partition given up without a checkpoint; its events will be replayed",
 				"topic", a.Topic, "partition", a.Partition, "err", err)
 		}
@@ -172,6 +172,10 @@ func (g *Group) workOn(ctx context.Context, a *Assignment, work func(context.Con
 	}
 	g.log.Error("partition stopped", "topic", a.Topic, "partition", a.Partition, "err", err)
 	g.report("partitions", err)
+	if errors.Is(err, ErrLogReplaced) || errors.Is(err, ErrTopics) || errors.Is(err, statestore.ErrEvicts) {
+		<-ctx.Done() // joining the group again would not mend it, and disturb the others
+		return
+	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(g.cfg.SessionTimeout / 2):

@@ -13,6 +13,10 @@ import (
 // otherwise; the margin is the batch's own framing.
 const produceMaxBytes = 900 << 10
 
+// requestMaxBytes is well below what a broker reads of one request at most
+// (socket.request.max.bytes, 100 MiB): beyond, it hangs up without a word.
+const requestMaxBytes = 64 << 20
+
 // recordOverhead is more than a record's framing without its headers' names.
 const recordOverhead = 64
 
@@ -31,13 +35,13 @@ func NewKafkaSink(client *kafka.Client, topic string, partition int) *KafkaSink 
 }
 
 // Write implements [Sink]. Messages go out in order, in requests of bounded size.
-// A single message that the broker finds too large fails with [ErrTooLarge].
+// A single message that the topic does not take fails with [ErrRefused].
 func (s *KafkaSink) Write(ctx context.Context, msgs []Message) error {
 	for most := len(msgs); len(msgs) > 0; {
 		n := min(fitting(msgs), most)
 		err := s.produce(ctx, msgs[:n])
-		if errors.Is(err, kafka.MessageSizeTooLarge) && n > 1 {
-			most = (n + 1) / 2 // the topic takes less than brokers usually do
+		if errors.Is(err, ErrRefused) && n > 1 {
+			most = (n + 1) / 2 // the topic takes less than brokers usually do, or not one of them
 			continue
 		}
 		if err != nil {
@@ -69,6 +73,9 @@ func (m *Message) size() int {
 }
 
 func (s *KafkaSink) produce(ctx context.Context, msgs []Message) error {
+	if len(msgs) == 1 && msgs[0].size() > requestMaxBytes {
+		return ErrRefused
+	}
 	s.records = s.records[:0]
 	for i := range msgs {
 		m := &msgs[i]
@@ -83,11 +90,11 @@ func (s *KafkaSink) produce(ctx context.Context, msgs []Message) error {
 	if err == nil {
 		err = res.Error
 	}
-	if errors.Is(err, kafka.MessageSizeTooLarge) {
-		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	if errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.InvalidTimestamp) || errors.Is(err, kafka.InvalidRecord) {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
 }
 
-// ErrTooLarge means that the broker does not take a message of this size.
-var ErrTooLarge = errors.New("message is larger than the topic's max.message.bytes")
+// ErrRefused means that the topic does not take the message, however often it is sent.
+var ErrRefused = errors.New("the topic refuses the message (its size, its time, or that it has no key)")

@@ -256,8 +256,8 @@ func TestKafkaSinkKeepsOrderAcrossRequests(t *testing.T) {
 			n++
 		}
 	}
-	if err := sink.Write(ctx, []Message{{Value: make([]byte, 2<<20)}}); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("a message of 2 MiB: %v, want ErrTooLarge", err)
+	if err := sink.Write(ctx, []Message{{Value: make([]byte, 2<<20)}}); !errors.Is(err, ErrRefused) {
+		t.Errorf("a message of 2 MiB: %v, want ErrRefused", err)
 	}
 }
 

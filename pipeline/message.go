@@ -87,7 +87,7 @@ type Source interface {
 	Seek(ctx context.Context, offset int64, past bool) (int64, error)
 	// Fetch fills b with the next messages. It may return an empty batch after a while
 	// without any, so that the caller can do its periodic work. A finite source
-	// returns io.EOF after its last message.
+	// returns [ErrEnd] after its last message.
 	Fetch(ctx context.Context, b *Batch) error
 	// Commit tells the log that everything before offset next is done with.
 	Commit(ctx context.Context, next int64) error

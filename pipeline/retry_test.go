@@ -128,7 +128,7 @@ func TestSuccessAtOnceLogsNothing(t *testing.T) {
 
 func TestWhatNoRepetitionMendsIsNotRepeated(t *testing.T) {
 	for _, final := range []error{
-		statestore.ErrFenced, statestore.ErrRegressed, statestore.ErrEvicts, ErrTooLarge, ErrLogReplaced, ErrTopics, ErrEnd,
+		statestore.ErrFenced, statestore.ErrRegressed, statestore.ErrEvicts, ErrRefused, ErrLogReplaced, ErrTopics, ErrEnd,
 	} {
 		r, tries := newRetrial(), 0
 		err := r.Do(t.Context(), "state", "save", func(context.Context) error {

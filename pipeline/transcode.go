@@ -10,14 +10,15 @@ import (
 	"github.com/weirstream/weir/operator"
 )
 
-// ReasonScoreTooLarge says that the output topic does not take the record's score. Its stream has
-// learnt the event all the same.
-const ReasonScoreTooLarge = "score_too_large"
+// ReasonScoreRefused says that the output topic does not take the record's score. Its
+// stream has learnt the event all the same.
+const ReasonScoreRefused = "score_refused"
 
 // decode turns the batch's messages into events, and those that cannot be used into
 // dead letters.
 func (w *Worker) decode(ctx context.Context) {
 	w.events = w.events[:0]
+	w.Decoder.Reset()
 	for i := range w.batch.Messages {
 		m := &w.batch.Messages[i]
 		ev := w.nextEvent()

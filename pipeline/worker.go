@@ -59,6 +59,7 @@ type Worker struct {
 	model    []byte // header value
 
 	streams, depth atomic.Int64 // for Load
+	commits        retryLogger
 
 	position    int64  // next offset to process
 	fingerprint uint64 // of the last message before position
@@ -74,6 +75,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	work, cancel := drainContext(ctx, w.DrainTimeout)
 	defer cancel()
 	if err := w.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // given up before anything was processed
+		}
 		return err
 	}
 	for {
@@ -124,14 +128,18 @@ func drainContext(ctx context.Context, budget time.Duration) (context.Context, c
 
 // open claims the partition and finds where to go on.
 func (w *Worker) open(ctx context.Context) error {
-	var cursor int64
+	var meta statestore.Meta
 	err := w.Retry.Do(ctx, "state", "claim", func(ctx context.Context) (err error) {
-		cursor, err = w.Operator.Claim(ctx, w.Alive)
+		meta, err = w.Operator.Claim(ctx, w.Alive)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	if err := w.recognise(ctx, meta); err != nil {
+		return err
+	}
+	cursor := meta.Cursor
 	lost := cursor == statestore.NoOffset && w.Committed != statestore.NoOffset
 	if lost {
 		w.Log.Error("the store knows nothing of a partition that was processed before; its states are rebuilt from the log",
@@ -148,7 +156,38 @@ func (w *Worker) open(ctx context.Context) error {
 	w.modelTag = w.Operator.ModelTag()
 	w.model = []byte(w.modelTag)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
+	if cursor == statestore.NoOffset && w.Alive != nil {
+		// Where a new reader begins must not be decided again after a crash.
+		return w.checkpoint(ctx)
+	}
 	return nil
+}
+
+// recognise compares the record before the cursor with the one that was there when the
+// cursor was stored: a topic that was deleted and made anew is another log, and the states
+// are not its states.
+func (w *Worker) recognise(ctx context.Context, meta statestore.Meta) error {
+	if w.Alive == nil || meta.Cursor <= 0 || meta.Fingerprint == 0 {
+		return nil // a log of lines is read once, and has nothing to compare
+	}
+	last := meta.Cursor - 1
+	err := w.Retry.Do(ctx, "kafka", "read the record before the cursor", func(ctx context.Context) error {
+		if _, err := w.Source.Seek(ctx, last, false); err != nil {
+			return err
+		}
+		return w.Source.Fetch(ctx, &w.batch)
+	})
+	if err != nil {
+		return err
+	}
+	if len(w.batch.Messages) == 0 || w.batch.Messages[0].Offset != last {
+		return nil // gone by retention or compaction, or no event: nothing to compare
+	}
+	if w.batch.Messages[0].fingerprint() == meta.Fingerprint {
+		return nil
+	}
+	return fmt.Errorf("%s-%d: the record at offset %d is not the one that was processed: the topic was made anew; "+
+		"use another kafka.group_id to start over: %w", w.Topic, w.Partition, last, ErrLogReplaced)
 }
 
 // due reports whether it is time for a checkpoint.
@@ -180,8 +219,11 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 	w.depth.Store(0)
 	w.Metrics.Checkpoint(ctx, time.Since(began), streams)
 	if err := w.Source.Commit(ctx, w.position); err != nil {
-		// The store's cursor is what a restart goes by; the next commit will do.
-		w.Log.Debug("commit failed", "topic", w.Topic, "partition", w.Partition, "err", err)
+		// The store's cursor is what a restart goes by; the next commit will do. But a lost
+		// store is known by it.
+		w.commits.log(w.Log, "commit", "kafka", w.CheckpointEvery, err)
+	} else {
+		w.commits = retryLogger{}
 	}
 	return nil
 }
@@ -231,14 +273,14 @@ func (w *Worker) apply(ctx context.Context) (result operator.Result, err error) 
 // write sends outputs and dead letters and waits until they are durable.
 func (w *Worker) write(ctx context.Context) error {
 	err := w.writeScores(ctx, w.scores)
-	if errors.Is(err, ErrTooLarge) {
+	if errors.Is(err, ErrRefused) {
 		err = w.writeFittingScores(ctx)
 	}
 	if err != nil {
 		return err
 	}
 	err = w.writeLetters(ctx, w.letters)
-	if errors.Is(err, ErrTooLarge) {
+	if errors.Is(err, ErrRefused) {
 		return w.writeShortened(ctx)
 	}
 	return err
@@ -260,11 +302,11 @@ func (w *Worker) writeFittingScores(ctx context.Context) error {
 	at := 0
 	for i := range w.scores {
 		err := w.writeScores(ctx, w.scores[i:i+1])
-		if errors.Is(err, ErrTooLarge) {
+		if errors.Is(err, ErrRefused) {
 			for w.batch.Messages[at].Offset != w.scores[i].Offset {
 				at++
 			}
-			w.deadLetter(ctx, &w.batch.Messages[at], &DecodeError{Reason: ReasonScoreTooLarge, Detail: err.Error()})
+			w.deadLetter(ctx, &w.batch.Messages[at], &DecodeError{Reason: ReasonScoreRefused, Detail: err.Error()})
 			err = nil
 		}
 		if err != nil {
@@ -288,7 +330,7 @@ func (w *Worker) writeLetters(ctx context.Context, letters []Message) error {
 func (w *Worker) writeShortened(ctx context.Context) error {
 	for i := range w.letters {
 		err := w.writeLetters(ctx, w.letters[i:i+1])
-		if errors.Is(err, ErrTooLarge) {
+		if errors.Is(err, ErrRefused) {
 			err = w.writeLetters(ctx, []Message{shortened(&w.letters[i])})
 		}
 		if err != nil {
@@ -301,6 +343,7 @@ func (w *Worker) writeShortened(ctx context.Context) error {
 // shortened is a dead letter without its value, and of its headers only the reason's.
 func shortened(letter *Message) Message {
 	short := *letter
+	short.Time = time.Now().UnixMilli() // the record's may be what is refused
 	short.Key, short.Value = shorten(letter.Key), []byte{}
 	short.Headers = []kafka.Header{{Key: "weir-value-dropped", Value: fmt.Appendf(nil, "%d bytes", len(letter.Value))}}
 	for _, h := range letter.Headers {

@@ -47,11 +47,11 @@ var (
 )
 
 // NewRedis returns a store on client, which its Close closes. Every key begins with
-// prefix. A snapshot is forgotten when it was not replaced for ttl, never where ttl is
+// prefix, which must hold no braces: they are for the partition's hash tag. A snapshot is forgotten when it was not replaced for ttl, never where ttl is
 // 0 or less; metas are never forgotten. The client must read from masters only: a
 // replica's snapshot may be older than one that was already confirmed.
 func NewRedis(client redis.UniversalClient, prefix string, ttl time.Duration) *Redis {
-	r := &Redis{client: client, prefix: escape(prefix), ttl: ttl}
+	r := &Redis{client: client, prefix: prefix, ttl: ttl}
 	switch c := client.(type) {
 	case *redis.Client:
 		r.hide(c.Options().Password)

@@ -124,7 +124,7 @@ func owned(t *testing.T, ttl time.Duration) (*statestore.Redis, *miniredis.Minir
 
 func TestRedisKeysShareAHashTag(t *testing.T) {
 	server := miniredis.RunT(t)
-	store := openRedis(t, "redis://"+server.Addr(), "we{}ir:", 0)
+	store := openRedis(t, "redis://"+server.Addr(), "team/weir:", 0)
 	p := statestore.Partition{Group: "g}/{", Topic: "50%/t", Number: 3}
 	if _, err := store.Claim(t.Context(), p, token); err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestRedisKeysShareAHashTag(t *testing.T) {
 	if err := store.Save(t.Context(), p, token, []statestore.Snapshot{{Key: "web-7/{cpu}", Offset: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"we%7B%7Dir:{g%7D%2F%7B/50%25%2Ft/3}:m", "we%7B%7Dir:{g%7D%2F%7B/50%25%2Ft/3}:s:web-7/{cpu}"}
+	want := []string{"team/weir:{g%7D%2F%7B/50%25%2Ft/3}:m", "team/weir:{g%7D%2F%7B/50%25%2Ft/3}:s:web-7/{cpu}"}
 	if diff := cmp.Diff(want, server.Keys()); diff != "" {
 		t.Fatalf("keys (-want +got):\n%s", diff)
 	}

@@ -41,7 +41,7 @@ func TestKilledOperatorsWriteWhatAnUninterruptedRunWrites(t *testing.T) {
 
 	produced := make(chan error, 1)
 	go func() { produced <- r.produceRows(t.Context(), events, load.perSecond) }()
-	ops := [2]*exec.Cmd{startOperator(t, r), startOperator(t, r)}
+	ops := [2]*process{startOperator(t, r), startOperator(t, r)}
 	kills, done := 0, false
 	for kills < load.kills || !done {
 		select {
@@ -55,7 +55,7 @@ func TestKilledOperatorsWriteWhatAnUninterruptedRunWrites(t *testing.T) {
 		}
 		if kills < load.kills {
 			i := rng.IntN(len(ops))
-			kill(t, ops[i])
+			kill(t, ops[i].Cmd)
 			ops[i] = startOperator(t, r)
 			kills++
 		}
@@ -66,7 +66,7 @@ func TestKilledOperatorsWriteWhatAnUninterruptedRunWrites(t *testing.T) {
 		return err == nil && n >= int64(want) && r.settled(t, want)
 	})
 	for _, op := range ops {
-		kill(t, op)
+		kill(t, op.Cmd)
 	}
 	repeated := compareOutputs(t, r, events)
 	t.Logf("%d events, %d kills, %d outputs written again with the same bytes", want, kills, repeated)
@@ -124,21 +124,29 @@ func (r *rig) produceRows(ctx context.Context, rows [][]pipeline.Message, perSec
 	return nil
 }
 
-// startOperator starts weir run on the rig as a process of its own.
-func startOperator(t *testing.T, r *rig) *exec.Cmd {
+// A process is weir run as a process of its own.
+type process struct {
+	*exec.Cmd
+	log *lockedBuffer
+}
+
+// startOperator starts weir run on the rig.
+func startOperator(t *testing.T, r *rig, settings ...string) *process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	cmd := &exec.Cmd{Path: self, Args: append([]string{"weir", "run"}, r.settings()...), Stdout: &log, Stderr: &log}
+	log := &lockedBuffer{}
+	cmd := &process{&exec.Cmd{
+		Path: self, Args: append([]string{"weir", "run"}, r.settings(settings...)...), Stdout: log, Stderr: log,
+	}, log}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if cmd.ProcessState == nil {
-			kill(t, cmd)
+			kill(t, cmd.Cmd)
 		}
 		if t.Failed() {
 			t.Logf("operator %d:\n%s", cmd.Process.Pid, log.String())

@@ -5,10 +5,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/weirstream/weir/pipeline"
@@ -169,6 +171,60 @@ func TestEmptiedRedisIsNoticedAndItsStatesComputedAgain(t *testing.T) {
 	if again := compareOutputs(t, r, rows); again < 100 {
 		t.Errorf("%d outputs were written again, want at least the 100 from before the loss", again)
 	}
+}
+
+// TestTopicMadeAnewIsNotTakenForTheOldOne deletes the input topic and makes it again with
+// more events than were processed of the old one: none of them may pass for processed.
+func TestTopicMadeAnewIsNotTakenForTheOldOne(t *testing.T) {
+	r := newRig(t, 1)
+	_, stop := r.operate(t)
+	if err := r.produceRows(t.Context(), outageEvents(0, 2), 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 10)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.conn.Client().DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{r.name}}); err != nil {
+		t.Fatal(err)
+	}
+	again := kafka.TopicConfig{Topic: r.name, NumPartitions: 1, ReplicationFactor: 1}
+	until(t, time.Minute, "topic made anew", func() bool {
+		res, err := r.conn.Client().CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{again}})
+		return err == nil && res.Errors[r.name] == nil
+	})
+	if err := r.produceRows(t.Context(), outageEvents(2, 6), 1000); err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	svc, _ := r.operateTo(t, &log)
+	until(t, time.Minute, "the partition to stop", func() bool { return strings.Contains(log.String(), "made anew") })
+	if svc.telemetry.health.Ready() {
+		t.Error("ready, though a partition has stopped")
+	}
+}
+
+// TestCrashBeforeTheFirstCheckpointKeepsTheBeginning kills a reader that began at the
+// topic's end before it has saved a state: the next one begins where the first did.
+func TestCrashBeforeTheFirstCheckpointKeepsTheBeginning(t *testing.T) {
+	r := newRig(t, 1)
+	rows := outageEvents(0, 4)
+	if err := r.produceRows(t.Context(), rows[:1], 1000); err != nil {
+		t.Fatal(err)
+	}
+	latest := []string{"input.initial_offset=latest", "state.checkpoint.every=1h"}
+	op := startOperator(t, r, latest...)
+	until(t, time.Minute, "partition opened", func() bool { return strings.Contains(op.log.String(), "partition opened") })
+	if err := r.produceRows(t.Context(), rows[1:2], 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.waitOutputs(t, 5)
+	kill(t, op.Cmd)
+	if err := r.produceRows(t.Context(), rows[2:], 1000); err != nil {
+		t.Fatal(err)
+	}
+	r.operate(t, latest...)
+	r.waitOutputs(t, 15)
 }
 
 // TestGracefulStopLeavesNothingToReplay stops an operator and starts another: the second

@@ -59,7 +59,7 @@ func openStore(c config.State) (*store, error) {
 	}
 	r, err := statestore.OpenRedis(redisURL(c.Redis), c.Redis.KeyPrefix, c.IdleTTL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("state.redis: %w: %w", config.ErrInvalid, err)
 	}
 	return &store{r, func(ctx context.Context) error {
 		if err := r.Ping(ctx); err != nil {
@@ -70,11 +70,34 @@ func openStore(c config.State) (*store, error) {
 	}}, nil
 }
 
+// openable returns what is wrong with a configuration's connections, as far as it shows
+// without dialling: an error that wraps config.ErrInvalid.
+func openable(cfg config.Config) error {
+	kafka, err := openKafka(cfg)
+	if err != nil {
+		return err
+	}
+	kafka.Close()
+	if cfg.State.Store != "redis" {
+		return nil
+	}
+	store, err := openStore(cfg.State)
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
 // redisURL is the store's address with the password that is configured beside it.
 func redisURL(c config.Redis) string {
 	u, err := url.Parse(string(c.URL))
 	if c.Password == "" || err != nil {
 		return string(c.URL) // a URL that cannot be parsed is for OpenRedis to explain
+	}
+	if q := u.Query(); q.Has("master_name") {
+		q.Set("password", string(c.Password)) // the user part is the login at the Sentinels
+		u.RawQuery = q.Encode()
+		return u.String()
 	}
 	u.User = url.UserPassword(u.User.Username(), string(c.Password))
 	return u.String()
@@ -88,12 +111,12 @@ func openKafka(c config.Config) (*pipeline.Connection, error) {
 	if c.Kafka.TLS.Enabled {
 		var err error
 		if tlsConfig, err = kafkaTLS(c.Kafka.TLS); err != nil {
-			return nil, fmt.Errorf("kafka.tls: %w", err)
+			return nil, fmt.Errorf("kafka.tls: %w: %w", config.ErrInvalid, err)
 		}
 	}
 	mechanism, err := kafkaSASL(c.Kafka.SASL)
 	if err != nil {
-		return nil, fmt.Errorf("kafka.sasl: %w", err)
+		return nil, fmt.Errorf("kafka.sasl: %w: %w", config.ErrInvalid, err)
 	}
 	return pipeline.NewConnection(c.Kafka.Brokers, c.Service.Name, tlsConfig, mechanism), nil
 }

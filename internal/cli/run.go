@@ -176,13 +176,51 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
+// widen looks again at the output topics where the input has grown a partition that they
+// did not have when the service started.
+func (s *service) widen(ctx context.Context, a *pipeline.Assignment) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.Partition < s.widths[s.topics.Scores] {
+		return nil
+	}
+	widths, err := s.topics.Widths(ctx, s.kafka)
+	if err != nil {
+		return err
+	}
+	if a.Partition >= widths[s.topics.Scores] {
+		return fmt.Errorf("topic %q has %d partitions, and partition %d of %q wants its results in the same: add partitions to it: %w",
+			s.topics.Scores, widths[s.topics.Scores], a.Partition, a.Topic, pipeline.ErrTopics)
+	}
+	s.widths = widths
+	return nil
+}
+
+// retrier returns the retrier of one partition, which reports under its own name: one
+// that works must not hide one that does not.
+func (s *service) retrier(a *pipeline.Assignment) (r *pipeline.Retrier, done func()) {
+	name := func(component string) string { return fmt.Sprintf("%s of %s-%d", component, a.Topic, a.Partition) }
+	retry := *s.retry
+	retry.Report = func(component string, err error) { s.telemetry.health.Set(name(component), err) }
+	return &retry, func() {
+		for _, component := range []string{"kafka", "state"} {
+			s.telemetry.health.Set(name(component), nil)
+		}
+	}
+}
+
 // work carries one partition for one generation of the group.
 func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 	decoder, err := newDecoder(s.cfg.Input.JSON)
 	if err != nil {
 		return err
 	}
+	if err := s.widen(ctx, a); err != nil {
+		return err
+	}
 	client := s.kafka.Client()
+	retry, done := s.retrier(a)
+	defer done()
 	cfg := operatorConfig(s.cfg)
 	cfg.MaxStreams = max(cfg.MaxStreams/a.Peers, 1)
 	w := &pipeline.Worker{
@@ -196,7 +234,7 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 			statestore.Token{Generation: int64(a.Generation)}, cfg),
 		Decoder: decoder, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
 		DrainTimeout: s.cfg.Kafka.SessionTimeout / 2, Alive: a.Alive, Committed: a.Committed,
-		Retry: s.retry, Metrics: s.telemetry.metrics, Log: s.log,
+		Retry: retry, Metrics: s.telemetry.metrics, Log: s.log,
 	}
 	defer s.enlist(w)()
 	return w.Run(ctx)

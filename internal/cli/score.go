@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -28,8 +29,9 @@ output, in the same order, with the same operator that weir run uses. Neither Ka
 needed. A line that is no event is reported with its number and skipped.
 
 With --state, a file of events may be scored piece by piece: the output is the same, byte for byte.
-Lines are then counted through all pieces. States are kept when the input ends; a call that is
-killed has changed nothing, so that its piece may be scored again.
+Lines are then counted through all pieces. States are kept when the input ends, or where a first
+SIGTERM or SIGINT ends it. A call that fails or is killed has changed nothing: its piece may be
+scored again.
 
 Examples:
 
@@ -68,7 +70,7 @@ func (c *scoreCmd) Run(ctx context.Context, std *streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	bad := &badLines{w: std.err, strict: c.Strict, source: pipeline.NewLineSource(std.in)}
+	bad := &badLines{w: std.err, strict: c.Strict, source: pipeline.NewLineSource(interruptible(ctx, std.in))}
 	if err := c.work(ctx, cfg, model, store, std, bad); err != nil {
 		return err
 	}
@@ -89,6 +91,8 @@ func (c *scoreCmd) work(ctx context.Context, cfg config.Config, model *operator.
 		return err
 	}
 	const topic = "stdin"
+	operatorCfg := operatorConfig(cfg)
+	operatorCfg.MaxStreams = math.MaxInt / 2 // states are kept at the end, and not before
 	quiet := cfg.Service.Log
 	quiet.Level = "warn"
 	log := newLogger(std.err, quiet)
@@ -96,17 +100,25 @@ func (c *scoreCmd) work(ctx context.Context, cfg config.Config, model *operator.
 		Service: cfg.Service.Name, Topic: topic,
 		Source: bad.source, Scores: pipeline.NewLineSink(std.out), DeadLetters: bad,
 		Operator: operator.New(model, store, statestore.Partition{Group: "score", Topic: topic},
-			statestore.Token{}, operatorConfig(cfg)),
+			statestore.Token{}, operatorCfg),
 		Decoder: decoder, MaxBytes: int(cfg.Input.MaxBytes), DrainTimeout: time.Minute,
 		Committed: statestore.NoOffset, Metrics: metrics, Log: log,
 		// Nothing here gets better by waiting.
 		Retry: &pipeline.Retrier{Log: log, Report: func(string, error) {}, Count: metrics.Retry, Once: true},
 	}
-	if closer, ok := std.in.(io.Closer); ok {
-		// A read from a terminal or pipe ends no other way.
-		defer context.AfterFunc(ctx, func() { _ = closer.Close() })()
-	}
 	return w.Run(ctx)
+}
+
+// interruptible returns r so that the end of ctx ends a read that waits. What reads r then
+// waits on, until the process ends.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	end, lines := io.Pipe()
+	go func() {
+		_, err := io.Copy(lines, r)
+		lines.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { lines.CloseWithError(context.Cause(ctx)) })
+	return end
 }
 
 // badLines is the sink of what is no event.

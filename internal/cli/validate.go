@@ -33,6 +33,9 @@ func (c *validateCmd) Run(std *streams) error {
 	if err != nil {
 		return err
 	}
+	if err := openable(cfg); err != nil {
+		return err
+	}
 	if c.Print {
 		_, err = fmt.Fprintln(std.out, cfg)
 		return err

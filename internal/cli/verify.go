@@ -22,8 +22,8 @@ such as PyTorch, has stored there. Prints one line with the greatest absolute er
 where one does not, and 3 where the folder is no valid model.
 
 Examples:
-  weir verify models/telemetry-s
-  weir verify --tol 1e-5 models/telemetry-s`
+  weir verify models/mamba-130m
+  weir verify --tol 1e-5 models/mamba-130m`
 }
 
 // Run compares, and prints the errors.
