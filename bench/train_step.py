@@ -2,7 +2,7 @@
 
     pip install torch==2.15.0 numpy
     python3 bench/train_step.py
-    go test ./ssm/train -run '^$' -bench Step -benchtime 5x
+    go test ./ssm/train -run '^$' -bench Step -benchtime 2x -count 8
 
 d_model 64, two layers, 32 windows of 1024 events, pinball loss, gradient clipping and AdamW. The selective scan is
 computed once step by step, as the reference implementation's slow path does, and once as an associative scan
