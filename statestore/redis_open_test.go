@@ -27,26 +27,27 @@ func TestOpenRedisTakesEveryForm(t *testing.T) {
 }
 
 func TestOpenRedisSaysWhatIsWrong(t *testing.T) {
-	for url, want := range map[string]string{
-		"":                                                             "must begin with redis://",
-		"localhost:6379":                                               "must begin with redis://",
-		"http://localhost":                                             "must begin with redis://",
-		"redis://:s3cr3t@host/zero":                                    "database number",
-		"redis://:s3cr3t@host/0?tiemout=1s":                            "tiemout",
-		"redis://:s3cr3t@host?read_timeout=x":                          "read_timeout",
-		"redis://:s3cr3t@a?addr=b":                                     "addr",
-		"redis://:s3cr3t@host:port":                                    "cannot be parsed",
-		"redis://:s3cr3t%@host":                                        "cannot be parsed",
-		"redis://:/s3cr3t@host":                                        "%2F",
-		"redis://:?s3cr3t@host":                                        "%3F",
-		"redis://:#s3cr3t@host":                                        "%23",
-		"redis://user/s3cr3t@host":                                     "%2F",
-		"redis://:s3cr3t@a?addr=b:1&read_only=true":                    "replica",
-		"redis://:s3cr3t@a?addr=b:1&route_by_latency=true":             "replica",
-		"redis://:s3cr3t@a?master_name=m&replica_only=true":            "replica",
-		"redis://a/x?master_name=m&password=s3cr3t":                    "database number",
-		"redis://:s3cr3t@a?master_name=m&route_randomly=true&addr=b:1": "replica",
+	for _, c := range [][2]string{
+		{"", "must begin with redis://"},
+		{"localhost:6379", "must begin with redis://"},
+		{"http://localhost", "must begin with redis://"},
+		{"redis://:s3cr3t@host/zero", "database number"},
+		{"redis://:s3cr3t@host/0?tiemout=1s", "tiemout"},
+		{"redis://:s3cr3t@host?read_timeout=x", "read_timeout"},
+		{"redis://:s3cr3t@a?addr=b", "addr"},
+		{"redis://:s3cr3t@host:port", "cannot be parsed"},
+		{"redis://:s3cr3t%@host", "cannot be parsed"},
+		{"redis://:/s3cr3t@host", "%2F"},
+		{"redis://:?s3cr3t@host", "%3F"},
+		{"redis://:#s3cr3t@host", "%23"},
+		{"redis://user/s3cr3t@host", "%2F"},
+		{"redis://:s3cr3t@a?addr=b:1&read_only=true", "replica"},
+		{"redis://:s3cr3t@a?addr=b:1&route_by_latency=true", "replica"},
+		{"redis://:s3cr3t@a?master_name=m&replica_only=true", "replica"},
+		{"redis://a/x?master_name=m&password=s3cr3t", "database number"},
+		{"redis://:s3cr3t@a?master_name=m&route_randomly=true&addr=b:1", "replica"},
 	} {
+		url, want := c[0], c[1]
 		store, err := statestore.OpenRedis(url, "weir:", 0)
 		if err == nil {
 			closeStore(t, store)

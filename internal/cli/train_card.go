@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -51,8 +52,34 @@ func (c *trainCmd) writeCard(run *train.Run, data *telemetryFiles, tag string) e
 // command is what makes this model again. The time that --minutes gave is spelled
 // in steps.
 func (c *trainCmd) command(steps int) string {
-	return fmt.Sprintf("weir train --from %s --steps %d --batch %d --window %d --seed %d --out %s %s",
-		c.From, steps, c.Batch, c.Window, c.Seed, c.Out, strings.Join(c.Files, " "))
+	words := []string{
+		"weir", "train", "--from", c.From, "--steps", fmt.Sprint(steps), "--batch", fmt.Sprint(c.Batch),
+		"--window", fmt.Sprint(c.Window), "--seed", fmt.Sprint(c.Seed), "--out", c.Out,
+	}
+	if c.Config != "" {
+		words = append(words, "--config", c.Config)
+	}
+	for _, set := range c.Set {
+		if key, _, _ := strings.Cut(set, "="); strings.Contains(key, "password") || strings.Contains(key, "url") {
+			set = key + "=***" // a card is passed on
+		}
+		words = append(words, "--set", set)
+	}
+	words = append(words, c.Files...)
+	for i := range words {
+		words[i] = quoteWord(words[i])
+	}
+	return strings.Join(words, " ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,-]+$`)
+
+// quoteWord is a word as a shell reads it back.
+func quoteWord(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 func drawLoss(path string, points []train.Point) error {

@@ -83,7 +83,12 @@ func TestTrainedModelIsServedAndMadeAgainByTheCommandOnItsCard(t *testing.T) {
 	_, after, _ := strings.Cut(card, "    weir ")
 	command, _, _ := strings.Cut(after, "\n")
 	again := filepath.Join(t.TempDir(), "own")
-	if code, _, stderr := weir("", strings.Fields(strings.Replace(command, out, again, 1))...); code != 0 {
+	// The words as a shell reads them.
+	words, err := exec.Command("sh", "-c", "printf '%s\\n' "+strings.Replace(command, out, again, 1)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := weir("", strings.Split(strings.TrimSpace(string(words)), "\n")...); code != 0 {
 		t.Fatalf("%s: exit code %d: %s", command, code, stderr)
 	}
 	for _, name := range []string{"config.json", "model.safetensors", "loss.png", "CARD.md"} {
