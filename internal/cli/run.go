@@ -65,7 +65,7 @@ type service struct {
 	topics    pipeline.Topics
 	telemetry *telemetry
 	retry     *pipeline.Retrier
-	widths    map[string]int // partitions of the output topics
+	widths    map[string]int // partitions of the output topics at the start
 
 	mu      sync.Mutex
 	workers map[*pipeline.Worker]bool // at work now
@@ -176,24 +176,21 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// widen looks again at the output topics where the input has grown a partition that they
-// did not have when the service started.
-func (s *service) widen(ctx context.Context, a *pipeline.Assignment) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// widthsFor returns how many partitions the output topics have. It looks again where the
+// input has grown a partition that they did not have when the service started.
+func (s *service) widthsFor(ctx context.Context, a *pipeline.Assignment) (map[string]int, error) {
 	if a.Partition < s.widths[s.topics.Scores] {
-		return nil
+		return s.widths, nil
 	}
 	widths, err := s.topics.Widths(ctx, s.kafka)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if a.Partition >= widths[s.topics.Scores] {
-		return fmt.Errorf("topic %q has %d partitions, and partition %d of %q wants its results in the same: add partitions to it: %w",
-			s.topics.Scores, widths[s.topics.Scores], a.Partition, a.Topic, pipeline.ErrTopics)
+	if n := widths[s.topics.Scores]; a.Partition >= n {
+		return nil, fmt.Errorf("topic %q has %d partitions, and partition %d of %q wants its results in the same: add partitions to it: %w",
+			s.topics.Scores, n, a.Partition, a.Topic, pipeline.ErrTopics)
 	}
-	s.widths = widths
-	return nil
+	return widths, nil
 }
 
 // retrier returns the retrier of one partition, which reports under its own name: one
@@ -215,7 +212,8 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 	if err != nil {
 		return err
 	}
-	if err := s.widen(ctx, a); err != nil {
+	widths, err := s.widthsFor(ctx, a)
+	if err != nil {
 		return err
 	}
 	client := s.kafka.Client()
@@ -228,7 +226,7 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 		Source: pipeline.NewKafkaSource(client, a.Topic, a.Partition, s.cfg.Input.InitialOffset == "latest", a.Commit),
 		Scores: pipeline.NewKafkaSink(client, s.topics.Scores, a.Partition),
 		// A dead letter's place is of no consequence; it only has to exist.
-		DeadLetters: pipeline.NewKafkaSink(client, s.topics.DLQ, a.Partition%s.widths[s.topics.DLQ]),
+		DeadLetters: pipeline.NewKafkaSink(client, s.topics.DLQ, a.Partition%widths[s.topics.DLQ]),
 		Operator: operator.New(s.model, s.store,
 			statestore.Partition{Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Number: a.Partition},
 			statestore.Token{Generation: int64(a.Generation)}, cfg),
