@@ -92,6 +92,12 @@ func (r *rig) createTopics(t testing.TB) {
 	if r.real {
 		t.Cleanup(func() { r.leaveNothing(t) })
 	}
+	for _, topic := range topics {
+		until(t, time.Minute, "leaders of "+topic.Topic, func() bool {
+			_, err := r.ends(t.Context(), topic.Topic)
+			return err == nil
+		})
+	}
 }
 
 // leaveNothing deletes the rig's topics and keys: the servers are somebody's.
@@ -249,6 +255,9 @@ func (r *rig) ends(ctx context.Context, topic string) (int64, error) {
 	}
 	sum := int64(0)
 	for _, p := range res.Topics[topic] {
+		if p.Error != nil {
+			return 0, p.Error
+		}
 		sum += p.LastOffset
 	}
 	return sum, nil
