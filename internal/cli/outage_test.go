@@ -74,12 +74,12 @@ func (r *rig) waitOutputs(t *testing.T, want int) {
 }
 
 func TestRedisDownAtStartAndInMidRunLosesNothing(t *testing.T) {
-	kafka := aKafka(t, freePort(t), t.TempDir())
-	defer kafka.Close()
+	broker := aKafka(t, freePort(t), t.TempDir())
+	defer broker.Close()
 	redisPort := freePort(t)
 	redis := miniredis.NewMiniRedis()
 	defer redis.Close()
-	r := connect(t, servers{kafka: kafka.ListenAddrs()[0], redis: net.JoinHostPort("127.0.0.1", strconv.Itoa(redisPort))}, 2)
+	r := connect(t, servers{kafka: broker.ListenAddrs()[0], redis: net.JoinHostPort("127.0.0.1", strconv.Itoa(redisPort))}, 2)
 	r.createTopics(t)
 	rows := outageEvents(0, 40)
 	if err := r.produceRows(t.Context(), rows[:10], 1000); err != nil {
@@ -119,8 +119,11 @@ func TestKafkaDownAtStartAndInMidRunLosesNothing(t *testing.T) {
 	svc, stop := r.operate(t)
 	waitReady(t, svc, false)
 
-	kafka := aKafka(t, port, dir)
-	until(t, time.Minute, "connection to Kafka", func() bool { _, err := r.ends(t.Context(), "any"); return err == nil })
+	broker := aKafka(t, port, dir)
+	until(t, time.Minute, "connection to Kafka", func() bool {
+		_, err := r.conn.Client().Metadata(t.Context(), &kafka.MetadataRequest{})
+		return err == nil
+	})
 	r.createTopics(t)
 	rows := outageEvents(0, 40)
 	if err := r.produceRows(t.Context(), rows[:10], 1000); err != nil {
@@ -129,10 +132,10 @@ func TestKafkaDownAtStartAndInMidRunLosesNothing(t *testing.T) {
 	r.waitOutputs(t, 50)
 	waitReady(t, svc, true)
 
-	kafka.Close()
+	broker.Close()
 	waitReady(t, svc, false)
-	kafka = aKafka(t, port, dir)
-	defer kafka.Close()
+	broker = aKafka(t, port, dir)
+	defer broker.Close()
 	until(t, time.Minute, "connection to Kafka", func() bool {
 		return r.produceRows(t.Context(), rows[10:11], 1000) == nil
 	})
@@ -150,10 +153,10 @@ func TestKafkaDownAtStartAndInMidRunLosesNothing(t *testing.T) {
 // TestEmptiedRedisIsNoticedAndItsStatesComputedAgain takes everything from Redis in
 // mid-run. The states come back from the log; what is written again is the same bytes.
 func TestEmptiedRedisIsNoticedAndItsStatesComputedAgain(t *testing.T) {
-	kafka := aKafka(t, freePort(t), t.TempDir())
-	defer kafka.Close()
+	broker := aKafka(t, freePort(t), t.TempDir())
+	defer broker.Close()
 	redis := miniredis.RunT(t)
-	r := connect(t, servers{kafka: kafka.ListenAddrs()[0], redis: redis.Addr()}, 2)
+	r := connect(t, servers{kafka: broker.ListenAddrs()[0], redis: redis.Addr()}, 2)
 	r.createTopics(t)
 	rows := outageEvents(0, 40)
 	if err := r.produceRows(t.Context(), rows[:20], 1000); err != nil {
