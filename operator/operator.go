@@ -58,10 +58,10 @@ func New(m *Model, store statestore.Store, p statestore.Partition, token statest
 }
 
 // Claim makes this operator the partition's owner and returns what the store knows of it:
-// above all the cursor to go on from, statestore.NoOffset for a partition never seen. Where the store has a
-// newer owner, alive decides (nil meaning that there is no one to ask): while the group
-// still counts this process as the owner, it is the group's generations that began
-// anew, and the partition is claimed as a new incarnation.
+// above all the cursor to go on from, statestore.NoOffset for a partition never seen.
+// Where the store has a newer owner, alive decides (nil meaning that there is no one to
+// ask): while the group still counts this process as the owner, it is the group's
+// generations that began anew, and the partition is claimed as a new incarnation.
 func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error) (statestore.Meta, error) {
 	meta, err := o.store.Claim(ctx, o.partition, o.token)
 	if errors.Is(err, statestore.ErrFenced) && alive != nil && alive(ctx) == nil {

@@ -10,7 +10,7 @@ import (
 func (o *Operator) score(p *pending) {
 	s, ev := p.stream, p.event
 	s.waiting = false
-	forecasts, known := o.forecast(p)
+	forecasts := o.forecast(p)
 	surprise := combine(o.known)
 	pr := Prediction{Event: *ev, Forecasts: forecasts, PValue: 1, Phase: p.phase, N: p.n, GapSeconds: p.gapSeconds}
 	if len(ev.Fields) > 1 || len(ev.Fields[0].Name) > 0 {
@@ -18,7 +18,7 @@ func (o *Operator) score(p *pending) {
 		o.result.shares = attribute(o.result.shares, o.surprises)
 		pr.Attribution = o.result.shares[at:len(o.result.shares):len(o.result.shares)]
 	}
-	if known {
+	if len(o.known) > 0 {
 		pr.PValue = s.calibrator.pvalue(surprise, o.model.prior)
 		if !p.late() {
 			s.calibrator.observe(surprise)
@@ -28,11 +28,10 @@ func (o *Operator) score(p *pending) {
 	o.result.Predictions = append(o.result.Predictions, pr)
 }
 
-// forecast returns the forecasts of the event's fields, and whether any of them has a
-// past. It leaves each field's surprise in o.surprises, and in o.known those of fields
-// with a past. Of a field without one nothing is known, not even its scale: its forecast
+// forecast returns the forecasts of the event's fields. It leaves each field's surprise in
+// o.surprises, and in o.known those of fields with a past. Of a field without one nothing is known, not even its scale: its forecast
 // is 0 ± 1, which means nothing, and whatever comes is no surprise.
-func (o *Operator) forecast(p *pending) (forecasts []Forecast, known bool) {
+func (o *Operator) forecast(p *pending) []Forecast {
 	o.surprises, o.known = o.surprises[:0], o.known[:0]
 	at := len(o.result.forecasts)
 	for i := range p.event.Fields {
@@ -47,7 +46,7 @@ func (o *Operator) forecast(p *pending) (forecasts []Forecast, known bool) {
 		o.surprises = append(o.surprises, surprise)
 		o.known = append(o.known, surprise)
 	}
-	return o.result.forecasts[at:len(o.result.forecasts):len(o.result.forecasts)], len(o.known) > 0
+	return o.result.forecasts[at:len(o.result.forecasts):len(o.result.forecasts)]
 }
 
 // forecastRow reads one row's model outputs. Outputs that are no numbers, which only a

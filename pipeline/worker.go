@@ -54,7 +54,6 @@ type Worker struct {
 	scores   []Message
 	letters  []Message
 	values   []byte // encoded outputs, back to back
-	headers  []kafka.Header
 	modelTag string
 	model    []byte // header value
 
