@@ -75,16 +75,21 @@ func parseRedisURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
+// timeouts fills in those that the URL does not set. Each form of server has options of
+// its own type.
+func timeouts(dial, read, write *time.Duration) {
+	*dial = cmp.Or(*dial, redisDialTimeout)
+	*read = cmp.Or(*read, redisIOTimeout)
+	*write = cmp.Or(*write, redisIOTimeout)
+}
+
 func openSingle(rawURL, prefix string, ttl time.Duration) (*Redis, error) {
 	o, err := redis.ParseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	o.ReadBufferSize, o.WriteBufferSize = redisBuffer, redisBuffer
-	o.DialTimeout = cmp.Or(o.DialTimeout, redisDialTimeout)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, redisIOTimeout)
-	o.WriteTimeout = cmp.Or(o.WriteTimeout, redisIOTimeout)
-	o.ContextTimeoutEnabled = true
+	o.ReadBufferSize, o.WriteBufferSize, o.ContextTimeoutEnabled = redisBuffer, redisBuffer, true
+	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	return NewRedis(redis.NewClient(o), prefix, ttl), nil
 }
 
@@ -93,11 +98,8 @@ func openCluster(rawURL, prefix string, ttl time.Duration) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.ReadBufferSize, o.WriteBufferSize = redisBuffer, redisBuffer
-	o.DialTimeout = cmp.Or(o.DialTimeout, redisDialTimeout)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, redisIOTimeout)
-	o.WriteTimeout = cmp.Or(o.WriteTimeout, redisIOTimeout)
-	o.ContextTimeoutEnabled = true
+	o.ReadBufferSize, o.WriteBufferSize, o.ContextTimeoutEnabled = redisBuffer, redisBuffer, true
+	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	o.ClusterStateReloadInterval = redisClusterReload
 	return NewRedis(redis.NewClusterClient(o), prefix, ttl), nil
 }
@@ -107,11 +109,8 @@ func openSentinel(rawURL, prefix string, ttl time.Duration) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.ReadBufferSize, o.WriteBufferSize = redisBuffer, redisBuffer
-	o.DialTimeout = cmp.Or(o.DialTimeout, redisDialTimeout)
-	o.ReadTimeout = cmp.Or(o.ReadTimeout, redisIOTimeout)
-	o.WriteTimeout = cmp.Or(o.WriteTimeout, redisIOTimeout)
-	o.ContextTimeoutEnabled = true
+	o.ReadBufferSize, o.WriteBufferSize, o.ContextTimeoutEnabled = redisBuffer, redisBuffer, true
+	timeouts(&o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout)
 	r := NewRedis(redis.NewFailoverClient(o), prefix, ttl)
 	r.hide(o.Password)
 	r.hide(o.SentinelPassword)
