@@ -36,8 +36,7 @@ func (t Topics) Prepare(ctx context.Context, conn *Connection, log *slog.Logger)
 		widest = max(widest, have[in])
 	}
 	if n := have[t.Scores]; n != 0 && n < widest {
-		return fmt.Errorf("topic %q has %d partitions and needs %d: results of input partition p go to its partition p; "+
-			"add partitions or name another output.scores.topic: %w", t.Scores, n, widest, ErrTopics)
+		return t.tooNarrow(n, widest)
 	}
 	var missing []string
 	for _, out := range []string{t.Scores, t.DLQ} {
@@ -74,9 +73,15 @@ func (t Topics) create(ctx context.Context, conn *Connection, names []string, pa
 	return nil
 }
 
+// tooNarrow is the error of a scores topic with too few partitions.
+func (t Topics) tooNarrow(have, need int) error {
+	return fmt.Errorf("topic %q has %d partitions and needs %d: results of input partition p go to its partition p; "+
+		"add partitions or name another output.scores.topic: %w", t.Scores, have, need, ErrTopics)
+}
+
 // Widths returns how many partitions each of the output topics has, so that a dead
-// letter of any input partition finds a place.
-func (t Topics) Widths(ctx context.Context, conn *Connection) (map[string]int, error) {
+// letter of any input partition finds a place. The scores must have at least need.
+func (t Topics) Widths(ctx context.Context, conn *Connection, need int) (map[string]int, error) {
 	have, err := conn.partitions(ctx, t.Scores, t.DLQ)
 	if err != nil {
 		return nil, err
@@ -85,6 +90,9 @@ func (t Topics) Widths(ctx context.Context, conn *Connection) (map[string]int, e
 		if have[out] == 0 {
 			return nil, fmt.Errorf("topic %q is not there yet", out)
 		}
+	}
+	if n := have[t.Scores]; n < need {
+		return nil, t.tooNarrow(n, need)
 	}
 	return have, nil
 }

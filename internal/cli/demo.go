@@ -10,7 +10,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weirstream/weir/config"
@@ -82,9 +81,7 @@ func (c *demoCmd) Run(ctx context.Context, std *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	log := newLogger(std.err, cfg.Service.Log)
-	redis.SetLogger(redisLog{log})
-	svc, err := newService(cfg, log)
+	svc, err := openService(cfg, std)
 	if err != nil {
 		return err
 	}

@@ -37,13 +37,19 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	log := newLogger(std.err, cfg.Service.Log)
-	redis.SetLogger(redisLog{log})
-	svc, err := newService(cfg, log)
+	svc, err := openService(cfg, std)
 	if err != nil {
 		return err
 	}
 	return svc.run(ctx)
+}
+
+// openService builds the service that logs to standard error. It sets go-redis' logger,
+// which is the process's: a process runs one service.
+func openService(cfg config.Config, std *streams) (*service, error) {
+	log := newLogger(std.err, cfg.Service.Log)
+	redis.SetLogger(redisLog{log})
+	return newService(cfg, log)
 }
 
 // redisLog takes what go-redis says of its own. Weir tells of failing calls itself, so
@@ -163,7 +169,7 @@ func (s *service) prepare(ctx context.Context) error {
 		if err = s.topics.Prepare(ctx, s.kafka, s.log); err != nil {
 			return err
 		}
-		s.widths, err = s.topics.Widths(ctx, s.kafka)
+		s.widths, err = s.topics.Widths(ctx, s.kafka, 0)
 		return err
 	})
 }
@@ -182,15 +188,7 @@ func (s *service) widthsFor(ctx context.Context, a *pipeline.Assignment) (map[st
 	if a.Partition < s.widths[s.topics.Scores] {
 		return s.widths, nil
 	}
-	widths, err := s.topics.Widths(ctx, s.kafka)
-	if err != nil {
-		return nil, err
-	}
-	if n := widths[s.topics.Scores]; a.Partition >= n {
-		return nil, fmt.Errorf("topic %q has %d partitions, and partition %d of %q wants its results in the same: add partitions to it: %w",
-			s.topics.Scores, n, a.Partition, a.Topic, pipeline.ErrTopics)
-	}
-	return widths, nil
+	return s.topics.Widths(ctx, s.kafka, a.Partition+1)
 }
 
 // retrier returns the retrier of one partition, which reports under its own name: one
