@@ -23,7 +23,10 @@ type backtestCmd struct {
 	Out    string   `help:"Write a report and a plot of each file to DIR." placeholder:"DIR"`
 	Only   []string `help:"Run only these detectors, such as weir,\"Gaussian z\"." placeholder:"NAME"`
 	JSON   bool     `help:"Print the results as JSON."`
-	Files  []string `arg:"" optional:"" help:"CSV files, gzipped or not, or directories of them; without any, builtin:sample."`
+
+	Budgets bool `help:"Measure how many false alarms there are, at budgets from 1/1h to 1/90d." xor:"what"`
+
+	Files []string `arg:"" optional:"" help:"CSV files, gzipped or not, or directories of them; without any, builtin:sample."`
 }
 
 // operatorName is what the operator is called among detectors.
@@ -46,6 +49,9 @@ must be in time order; an empty cell is a missing value.
 NAB's score takes the threshold that is best for the labels, so do the best F1 and, over all
 thresholds, the areas. Precision, recall, delay and false alarms a stream and week are those of
 the threshold that follows from scoring.budget. docs/detection.md explains them.
+
+--budgets measures instead, at budgets from 1/1h to 1/90d, how many false alarms the operator
+raises on synthetic streams in which nothing happens, and outside of the labels of the files.
 
 Examples:
 
@@ -83,7 +89,10 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 	}
-	if err := c.each(ctx, b); err != nil {
+	if c.Budgets {
+		return c.runBudgets(ctx, b)
+	}
+	if err := c.each(func(s *eval.Series) error { return b.add(ctx, s) }); err != nil {
 		return err
 	}
 	results := b.results()
@@ -100,15 +109,15 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 	return eval.WriteTable(std.out, results)
 }
 
-// each gives every series to b, one at a time.
-func (c *backtestCmd) each(ctx context.Context, b *backtest) error {
+// each gives every series to f, one at a time.
+func (c *backtestCmd) each(f func(*eval.Series) error) error {
 	if len(c.Files) == 0 || slices.Equal(c.Files, []string{builtinSample}) {
 		all, err := sampleSeries()
 		if err != nil {
 			return err
 		}
 		for _, s := range all {
-			if err := b.add(ctx, s); err != nil {
+			if err := f(s); err != nil {
 				return err
 			}
 		}
@@ -127,7 +136,7 @@ func (c *backtestCmd) each(ctx context.Context, b *backtest) error {
 		if err != nil {
 			return err
 		}
-		if err := b.add(ctx, s); err != nil {
+		if err := f(s); err != nil {
 			return err
 		}
 	}

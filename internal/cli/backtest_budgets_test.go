@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstream/weir/config"
+	"github.com/weirstream/weir/internal/eval/synthetic"
+)
+
+// testBacktest is a backtest with the built-in model and the default settings.
+func testBacktest(t *testing.T) *backtest {
+	t.Helper()
+	model, err := openModel("builtin:telemetry-s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := (&backtestCmd{}).load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &backtest{model: model, cfg: operatorConfig(cfg)}
+}
+
+func TestFalseAlarmsAreCountedAgainstTheBudgetOfTheirTime(t *testing.T) {
+	b := testBacktest(t)
+	hourly := config.Budget{Alarms: 1, Per: hour}
+	counts, err := b.scoreNulls(t.Context(), hourly, 5*time.Minute, 1000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alarms := 0
+	for i, c := range counts {
+		null := synthetic.Nulls[i/nullSeeds]
+		alarms += c.Alarms
+		if want := 5 * float64(1000-settled-1) / 60; c.Kind != null.Name || !null.Irregular && math.Abs(c.Expected-want) > 1e-9 {
+			t.Errorf("stream %d: %+v, want %v alarms expected of %s", i, c, want, null.Name)
+		}
+	}
+	if len(counts) != nullSeeds*len(synthetic.Nulls) || alarms == 0 {
+		t.Errorf("%d streams, %d alarms", len(counts), alarms)
+	}
+	again, err := b.scoreNulls(t.Context(), hourly, 5*time.Minute, 1000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(counts, again); diff != "" {
+		t.Errorf("a second time (-first +second)\n%s", diff)
+	}
+}
