@@ -3,6 +3,8 @@ package ssm
 import (
 	"fmt"
 	"slices"
+
+	"github.com/weirstream/weir/ssm/internal/kernel"
 )
 
 // A State is the whole memory of one stream: per layer the last d_conv-1 inputs
@@ -17,6 +19,18 @@ func (m *Model) StateLen() int { return m.dims.NLayer * m.dims.layerStateLen() }
 
 // NewState returns the State of a stream not seen yet.
 func (m *Model) NewState() State { return make(State, m.StateLen()) }
+
+// NewStates returns n States of streams not seen yet, side by side in memory that
+// has no pointers for the garbage collector to follow, and on huge pages where the
+// operating system has them. The memory of all is freed together.
+func (m *Model) NewStates(n int) []State {
+	size := m.StateLen()
+	slab, states := kernel.NewSlab(n*size), make([]State, n)
+	for i := range states {
+		states[i] = slab[i*size:][:size:size]
+	}
+	return states
+}
 
 // IsFinite says whether no number of the state is infinite or NaN.
 func (s State) IsFinite() bool { return !slices.ContainsFunc(s, isNonFinite) }

@@ -196,15 +196,13 @@ func BenchmarkStepCold(b *testing.B) {
 
 func benchmarkStep(b *testing.B, m *Model, batch, streams int) {
 	w := walk{m, rand.New(rand.NewPCG(1, 2))}
-	n := m.StateLen()
-	slab := make([]float32, streams*n)
-	for i := range slab {
-		slab[i] = 1e-3 // so that every page is there
+	states := m.NewStates(streams)
+	for _, s := range states {
+		for i := range s {
+			s[i] = 1e-3 // so that every page is there
+		}
 	}
-	states := make([]State, streams)
-	for i, at := range w.rng.Perm(streams) {
-		states[i] = slab[at*n:][:n:n]
-	}
+	w.rng.Shuffle(streams, func(i, j int) { states[i], states[j] = states[j], states[i] })
 	st := m.NewStepper(batch)
 	x, gap, _ := w.events(batch)
 	dst := make([]float32, batch*m.dims.NOutput)

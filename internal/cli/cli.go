@@ -31,6 +31,7 @@ type commands struct {
 	Score    scoreCmd    `cmd:"" help:"Score events from standard input, without Kafka and Redis."`
 	Train    trainCmd    `cmd:"" help:"Fit a model to your own telemetry."`
 	Backtest backtestCmd `cmd:"" help:"Measure the operator and simple detectors on labelled files."`
+	Bench    benchCmd    `cmd:"" help:"Measure the operator on this machine, beside what the machine could do at most."`
 	Lab      labCmd      `cmd:"" help:"Compare selective state space models with what else there is, by experiment."`
 	Validate validateCmd `cmd:"" help:"Check a configuration and report everything wrong with it."`
 	Version  versionCmd  `cmd:"" help:"Print what this binary was built from."`

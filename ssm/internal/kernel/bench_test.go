@@ -66,3 +66,27 @@ func BenchmarkRMSNorm(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkPeaks(b *testing.B) {
+	b.Run("fma", func(b *testing.B) {
+		flops := 0.0
+		for b.Loop() {
+			flops += PeakFMA(10_000)
+		}
+		b.ReportMetric(flops/float64(b.Elapsed().Nanoseconds()), "GFLOPS")
+	})
+	b.Run("exp", func(b *testing.B) {
+		exps := 0.0
+		for b.Loop() {
+			exps += PeakExp(10_000)
+		}
+		b.ReportMetric(exps/float64(b.Elapsed().Nanoseconds()), "Gexp/s")
+	})
+	b.Run("update", func(b *testing.B) {
+		p, bytes := make([]float32, 64<<20), 0.0
+		for b.Loop() {
+			bytes += Update(p)
+		}
+		b.ReportMetric(bytes/float64(b.Elapsed().Nanoseconds()), "GB/s")
+	})
+}

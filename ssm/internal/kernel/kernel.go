@@ -46,9 +46,10 @@ type implementation struct {
 	convSiLU func(dst, x, conv, w, bias []float32, taps int, next []float32)
 	scanStep func(y, h, dt, x, z, b, c, a, d []float32, gap float32, next []float32)
 	rmsNorm  func(dst, x, w []float32, dim int, eps float32)
+	peaks    peaks
 }
 
-var generic = implementation{"generic", gemmGeneric, convSiLUGeneric, scanStepGeneric, rmsNormGeneric}
+var generic = implementation{"generic", gemmGeneric, convSiLUGeneric, scanStepGeneric, rmsNormGeneric, peaksGeneric}
 
 // active is chosen once, by what the processor can do.
 var active = supported()[0]

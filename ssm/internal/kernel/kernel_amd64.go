@@ -7,8 +7,8 @@ import "golang.org/x/sys/cpu"
 //go:generate sh -c "cd _asm && go run . -out ../kernel_amd64.s -stubs ../stubs_amd64.go -pkg kernel"
 
 var (
-	avx2   = implementation{"avx2", gemmAVX2, convSiLUWith(convSiLUAVX2), scanStepWith(scanStepAVX2), rmsNormWith(rmsNormAVX2)}
-	avx512 = implementation{"avx512", gemmAVX512, convSiLUWith(convSiLUAVX512), scanStepWith(scanStepAVX512), rmsNormWith(rmsNormAVX512)}
+	avx2   = implementation{"avx2", gemmAVX2, convSiLUWith(convSiLUAVX2), scanStepWith(scanStepAVX2), rmsNormWith(rmsNormAVX2), peaks{peakFMAAVX2, peakExpAVX2, updateWith(updateAVX2), 8}}
+	avx512 = implementation{"avx512", gemmAVX512, convSiLUWith(convSiLUAVX512), scanStepWith(scanStepAVX512), rmsNormWith(rmsNormAVX512), peaks{peakFMAAVX512, peakExpAVX512, updateWith(updateAVX512), 16}}
 )
 
 // supported lists what this processor can run, the fastest first. AVX-512 needs
@@ -90,4 +90,8 @@ func rmsNormWith(asm func(dst, x, w *float32, blocks int, dim, eps float32)) fun
 	return func(dst, x, w []float32, dim int, eps float32) {
 		asm(&dst[0], &x[0], &w[0], len(x)/Lanes, float32(dim), eps)
 	}
+}
+
+func updateWith(asm func(p *float32, blocks int)) func(p []float32) {
+	return func(p []float32) { asm(&p[0], len(p)/Lanes) }
 }

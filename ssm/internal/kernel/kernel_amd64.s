@@ -484,23 +484,39 @@ DATA constants<>+1904(SB)/4, $0xc2fc0000
 DATA constants<>+1908(SB)/4, $0xc2fc0000
 DATA constants<>+1912(SB)/4, $0xc2fc0000
 DATA constants<>+1916(SB)/4, $0xc2fc0000
-DATA constants<>+1920(SB)/4, $0x80000000
-DATA constants<>+1924(SB)/4, $0x80000000
-DATA constants<>+1928(SB)/4, $0x80000000
-DATA constants<>+1932(SB)/4, $0x80000000
-DATA constants<>+1936(SB)/4, $0x80000000
-DATA constants<>+1940(SB)/4, $0x80000000
-DATA constants<>+1944(SB)/4, $0x80000000
-DATA constants<>+1948(SB)/4, $0x80000000
-DATA constants<>+1952(SB)/4, $0x80000000
-DATA constants<>+1956(SB)/4, $0x80000000
-DATA constants<>+1960(SB)/4, $0x80000000
-DATA constants<>+1964(SB)/4, $0x80000000
-DATA constants<>+1968(SB)/4, $0x80000000
-DATA constants<>+1972(SB)/4, $0x80000000
-DATA constants<>+1976(SB)/4, $0x80000000
-DATA constants<>+1980(SB)/4, $0x80000000
-GLOBL constants<>(SB), RODATA|NOPTR, $1984
+DATA constants<>+1920(SB)/4, $0x3f000000
+DATA constants<>+1924(SB)/4, $0x3f000000
+DATA constants<>+1928(SB)/4, $0x3f000000
+DATA constants<>+1932(SB)/4, $0x3f000000
+DATA constants<>+1936(SB)/4, $0x3f000000
+DATA constants<>+1940(SB)/4, $0x3f000000
+DATA constants<>+1944(SB)/4, $0x3f000000
+DATA constants<>+1948(SB)/4, $0x3f000000
+DATA constants<>+1952(SB)/4, $0x3f000000
+DATA constants<>+1956(SB)/4, $0x3f000000
+DATA constants<>+1960(SB)/4, $0x3f000000
+DATA constants<>+1964(SB)/4, $0x3f000000
+DATA constants<>+1968(SB)/4, $0x3f000000
+DATA constants<>+1972(SB)/4, $0x3f000000
+DATA constants<>+1976(SB)/4, $0x3f000000
+DATA constants<>+1980(SB)/4, $0x3f000000
+DATA constants<>+1984(SB)/4, $0x80000000
+DATA constants<>+1988(SB)/4, $0x80000000
+DATA constants<>+1992(SB)/4, $0x80000000
+DATA constants<>+1996(SB)/4, $0x80000000
+DATA constants<>+2000(SB)/4, $0x80000000
+DATA constants<>+2004(SB)/4, $0x80000000
+DATA constants<>+2008(SB)/4, $0x80000000
+DATA constants<>+2012(SB)/4, $0x80000000
+DATA constants<>+2016(SB)/4, $0x80000000
+DATA constants<>+2020(SB)/4, $0x80000000
+DATA constants<>+2024(SB)/4, $0x80000000
+DATA constants<>+2028(SB)/4, $0x80000000
+DATA constants<>+2032(SB)/4, $0x80000000
+DATA constants<>+2036(SB)/4, $0x80000000
+DATA constants<>+2040(SB)/4, $0x80000000
+DATA constants<>+2044(SB)/4, $0x80000000
+GLOBL constants<>(SB), RODATA|NOPTR, $2048
 
 // func convSiLUAVX2(dst *float32, x *float32, conv *float32, w *float32, bias *float32, next *float32, blocks int, taps int)
 // Requires: AVX, AVX2, FMA3, MMX+
@@ -543,7 +559,7 @@ newest0:
 	VMOVUPS      constants<>+1792(SB), Y2
 	VMAXPS       Y0, Y1, Y0
 	VMINPS       Y0, Y2, Y1
-	VPXOR        constants<>+1920(SB), Y1, Y1
+	VPXOR        constants<>+1984(SB), Y1, Y1
 	VMOVUPS      constants<>+1472(SB), Y2
 	VFMADD231PS  constants<>+1536(SB), Y1, Y2
 	VSUBPS       constants<>+1472(SB), Y2, Y3
@@ -587,7 +603,7 @@ newest1:
 	VMOVUPS      constants<>+1792(SB), Y2
 	VMAXPS       Y0, Y1, Y0
 	VMINPS       Y0, Y2, Y1
-	VPXOR        constants<>+1920(SB), Y1, Y1
+	VPXOR        constants<>+1984(SB), Y1, Y1
 	VMOVUPS      constants<>+1472(SB), Y2
 	VFMADD231PS  constants<>+1536(SB), Y1, Y2
 	VSUBPS       constants<>+1472(SB), Y2, Y3
@@ -640,7 +656,7 @@ TEXT ·scanStepAVX2(SB), NOSPLIT, $8-104
 prepare:
 	VMOVUPS      (DX)(R13*1), Y1
 	VMOVUPS      constants<>+1728(SB), Y3
-	VPOR         constants<>+1920(SB), Y1, Y2
+	VPOR         constants<>+1984(SB), Y1, Y2
 	VMAXPS       Y2, Y3, Y2
 	VMOVUPS      constants<>+1472(SB), Y3
 	VFMADD231PS  constants<>+1536(SB), Y2, Y3
@@ -678,7 +694,7 @@ prepare:
 	VMOVUPS      constants<>+1792(SB), Y3
 	VMAXPS       Y1, Y2, Y1
 	VMINPS       Y1, Y3, Y2
-	VPXOR        constants<>+1920(SB), Y2, Y2
+	VPXOR        constants<>+1984(SB), Y2, Y2
 	VMOVUPS      constants<>+1472(SB), Y3
 	VFMADD231PS  constants<>+1536(SB), Y2, Y3
 	VSUBPS       constants<>+1472(SB), Y3, Y4
@@ -838,6 +854,130 @@ scale:
 	VZEROUPPER
 	RET
 
+// func peakFMAAVX2(rounds int)
+// Requires: AVX, FMA3
+TEXT ·peakFMAAVX2(SB), NOSPLIT, $0-8
+	MOVQ    rounds+0(FP), AX
+	VMOVUPS constants<>+1920(SB), Y0
+	VMOVUPS constants<>+448(SB), Y1
+	VMOVUPS constants<>+448(SB), Y2
+	VMOVUPS constants<>+448(SB), Y3
+	VMOVUPS constants<>+448(SB), Y4
+	VMOVUPS constants<>+448(SB), Y5
+	VMOVUPS constants<>+448(SB), Y6
+	VMOVUPS constants<>+448(SB), Y7
+	VMOVUPS constants<>+448(SB), Y8
+	VMOVUPS constants<>+448(SB), Y9
+	VMOVUPS constants<>+448(SB), Y10
+	VMOVUPS constants<>+448(SB), Y11
+	VMOVUPS constants<>+448(SB), Y12
+
+round:
+	VFMADD213PS Y0, Y0, Y1
+	VFMADD213PS Y0, Y0, Y2
+	VFMADD213PS Y0, Y0, Y3
+	VFMADD213PS Y0, Y0, Y4
+	VFMADD213PS Y0, Y0, Y5
+	VFMADD213PS Y0, Y0, Y6
+	VFMADD213PS Y0, Y0, Y7
+	VFMADD213PS Y0, Y0, Y8
+	VFMADD213PS Y0, Y0, Y9
+	VFMADD213PS Y0, Y0, Y10
+	VFMADD213PS Y0, Y0, Y11
+	VFMADD213PS Y0, Y0, Y12
+	DECQ        AX
+	JNZ         round
+	VZEROUPPER
+	RET
+
+// func peakExpAVX2(rounds int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·peakExpAVX2(SB), NOSPLIT, $0-8
+	MOVQ    rounds+0(FP), AX
+	VMOVUPS constants<>+1472(SB), Y0
+	VMOVUPS constants<>+1856(SB), Y1
+	VMOVUPS constants<>+1920(SB), Y2
+
+round:
+	VMULPS      constants<>+1728(SB), Y2, Y3
+	VMAXPS      Y3, Y1, Y3
+	VADDPS      Y0, Y3, Y4
+	VSUBPS      Y0, Y4, Y5
+	VSUBPS      Y5, Y3, Y5
+	VMOVUPS     constants<>+384(SB), Y3
+	VFMADD213PS constants<>+320(SB), Y5, Y3
+	VFMADD213PS constants<>+256(SB), Y5, Y3
+	VFMADD213PS constants<>+192(SB), Y5, Y3
+	VFMADD213PS constants<>+128(SB), Y5, Y3
+	VFMADD213PS constants<>+64(SB), Y5, Y3
+	VFMADD213PS constants<>+0(SB), Y5, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VMULPS      Y4, Y3, Y3
+	VMULPS      constants<>+1728(SB), Y2, Y3
+	VMAXPS      Y3, Y1, Y3
+	VADDPS      Y0, Y3, Y4
+	VSUBPS      Y0, Y4, Y5
+	VSUBPS      Y5, Y3, Y5
+	VMOVUPS     constants<>+384(SB), Y3
+	VFMADD213PS constants<>+320(SB), Y5, Y3
+	VFMADD213PS constants<>+256(SB), Y5, Y3
+	VFMADD213PS constants<>+192(SB), Y5, Y3
+	VFMADD213PS constants<>+128(SB), Y5, Y3
+	VFMADD213PS constants<>+64(SB), Y5, Y3
+	VFMADD213PS constants<>+0(SB), Y5, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VMULPS      Y4, Y3, Y3
+	VMULPS      constants<>+1728(SB), Y2, Y3
+	VMAXPS      Y3, Y1, Y3
+	VADDPS      Y0, Y3, Y4
+	VSUBPS      Y0, Y4, Y5
+	VSUBPS      Y5, Y3, Y5
+	VMOVUPS     constants<>+384(SB), Y3
+	VFMADD213PS constants<>+320(SB), Y5, Y3
+	VFMADD213PS constants<>+256(SB), Y5, Y3
+	VFMADD213PS constants<>+192(SB), Y5, Y3
+	VFMADD213PS constants<>+128(SB), Y5, Y3
+	VFMADD213PS constants<>+64(SB), Y5, Y3
+	VFMADD213PS constants<>+0(SB), Y5, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VMULPS      Y4, Y3, Y3
+	VMULPS      constants<>+1728(SB), Y2, Y3
+	VMAXPS      Y3, Y1, Y3
+	VADDPS      Y0, Y3, Y4
+	VSUBPS      Y0, Y4, Y5
+	VSUBPS      Y5, Y3, Y5
+	VMOVUPS     constants<>+384(SB), Y3
+	VFMADD213PS constants<>+320(SB), Y5, Y3
+	VFMADD213PS constants<>+256(SB), Y5, Y3
+	VFMADD213PS constants<>+192(SB), Y5, Y3
+	VFMADD213PS constants<>+128(SB), Y5, Y3
+	VFMADD213PS constants<>+64(SB), Y5, Y3
+	VFMADD213PS constants<>+0(SB), Y5, Y3
+	VPSLLD      $0x17, Y4, Y4
+	VMULPS      Y4, Y3, Y3
+	DECQ        AX
+	JNZ         round
+	VZEROUPPER
+	RET
+
+// func updateAVX2(p *float32, blocks int)
+// Requires: AVX
+TEXT ·updateAVX2(SB), NOSPLIT, $0-16
+	MOVQ    p+0(FP), AX
+	MOVQ    blocks+8(FP), CX
+	VMOVUPS constants<>+448(SB), Y0
+
+block:
+	VMULPS  (AX), Y0, Y1
+	VMOVUPS Y1, (AX)
+	VMULPS  32(AX), Y0, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x40, AX
+	DECQ    CX
+	JNZ     block
+	VZEROUPPER
+	RET
+
 // func convSiLUAVX512(dst *float32, x *float32, conv *float32, w *float32, bias *float32, next *float32, blocks int, taps int)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·convSiLUAVX512(SB), NOSPLIT, $0-64
@@ -879,7 +1019,7 @@ newest0:
 	VMOVUPS      constants<>+1792(SB), Z2
 	VMAXPS       Z0, Z1, Z0
 	VMINPS       Z0, Z2, Z1
-	VPXORD       constants<>+1920(SB), Z1, Z1
+	VPXORD       constants<>+1984(SB), Z1, Z1
 	VMOVUPS      constants<>+1472(SB), Z2
 	VFMADD231PS  constants<>+1536(SB), Z1, Z2
 	VSUBPS       constants<>+1472(SB), Z2, Z3
@@ -932,7 +1072,7 @@ TEXT ·scanStepAVX512(SB), NOSPLIT, $8-104
 prepare:
 	VMOVUPS      (DX)(R13*1), Z1
 	VMOVUPS      constants<>+1728(SB), Z3
-	VPORD        constants<>+1920(SB), Z1, Z2
+	VPORD        constants<>+1984(SB), Z1, Z2
 	VMAXPS       Z2, Z3, Z2
 	VMOVUPS      constants<>+1472(SB), Z3
 	VFMADD231PS  constants<>+1536(SB), Z2, Z3
@@ -970,7 +1110,7 @@ prepare:
 	VMOVUPS      constants<>+1792(SB), Z3
 	VMAXPS       Z1, Z2, Z1
 	VMINPS       Z1, Z3, Z2
-	VPXORD       constants<>+1920(SB), Z2, Z2
+	VPXORD       constants<>+1984(SB), Z2, Z2
 	VMOVUPS      constants<>+1472(SB), Z3
 	VFMADD231PS  constants<>+1536(SB), Z2, Z3
 	VSUBPS       constants<>+1472(SB), Z3, Z6
@@ -1091,6 +1231,135 @@ scale:
 	ADDQ    $0x40, SI
 	CMPQ    SI, BX
 	JNE     scale
+	VZEROUPPER
+	RET
+
+// func peakFMAAVX512(rounds int)
+// Requires: AVX, AVX512F
+TEXT ·peakFMAAVX512(SB), NOSPLIT, $0-8
+	MOVQ    rounds+0(FP), AX
+	VMOVUPS constants<>+1920(SB), Z0
+	VMOVUPS constants<>+448(SB), Z1
+	VMOVUPS constants<>+448(SB), Z2
+	VMOVUPS constants<>+448(SB), Z3
+	VMOVUPS constants<>+448(SB), Z4
+	VMOVUPS constants<>+448(SB), Z5
+	VMOVUPS constants<>+448(SB), Z6
+	VMOVUPS constants<>+448(SB), Z7
+	VMOVUPS constants<>+448(SB), Z8
+	VMOVUPS constants<>+448(SB), Z9
+	VMOVUPS constants<>+448(SB), Z10
+	VMOVUPS constants<>+448(SB), Z11
+	VMOVUPS constants<>+448(SB), Z12
+
+round:
+	VFMADD213PS Z0, Z0, Z1
+	VFMADD213PS Z0, Z0, Z2
+	VFMADD213PS Z0, Z0, Z3
+	VFMADD213PS Z0, Z0, Z4
+	VFMADD213PS Z0, Z0, Z5
+	VFMADD213PS Z0, Z0, Z6
+	VFMADD213PS Z0, Z0, Z7
+	VFMADD213PS Z0, Z0, Z8
+	VFMADD213PS Z0, Z0, Z9
+	VFMADD213PS Z0, Z0, Z10
+	VFMADD213PS Z0, Z0, Z11
+	VFMADD213PS Z0, Z0, Z12
+	DECQ        AX
+	JNZ         round
+	VZEROUPPER
+	RET
+
+// func peakExpAVX512(rounds int)
+// Requires: AVX, AVX512F
+TEXT ·peakExpAVX512(SB), NOSPLIT, $0-8
+	MOVQ    rounds+0(FP), AX
+	VMOVUPS constants<>+0(SB), Z0
+	VMOVUPS constants<>+64(SB), Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VMOVUPS constants<>+256(SB), Z4
+	VMOVUPS constants<>+320(SB), Z5
+	VMOVUPS constants<>+384(SB), Z6
+	VMOVUPS constants<>+1472(SB), Z7
+	VMOVUPS constants<>+1856(SB), Z8
+	VMOVUPS constants<>+1920(SB), Z9
+
+round:
+	VMULPS      constants<>+1728(SB), Z9, Z10
+	VMAXPS      Z10, Z8, Z10
+	VADDPS      Z7, Z10, Z11
+	VSUBPS      Z7, Z11, Z12
+	VSUBPS      Z12, Z10, Z12
+	VMOVUPS     Z6, Z10
+	VFMADD213PS Z5, Z12, Z10
+	VFMADD213PS Z4, Z12, Z10
+	VFMADD213PS Z3, Z12, Z10
+	VFMADD213PS Z2, Z12, Z10
+	VFMADD213PS Z1, Z12, Z10
+	VFMADD213PS Z0, Z12, Z10
+	VPSLLD      $0x17, Z11, Z11
+	VMULPS      Z11, Z10, Z10
+	VMULPS      constants<>+1728(SB), Z9, Z10
+	VMAXPS      Z10, Z8, Z10
+	VADDPS      Z7, Z10, Z11
+	VSUBPS      Z7, Z11, Z12
+	VSUBPS      Z12, Z10, Z12
+	VMOVUPS     Z6, Z10
+	VFMADD213PS Z5, Z12, Z10
+	VFMADD213PS Z4, Z12, Z10
+	VFMADD213PS Z3, Z12, Z10
+	VFMADD213PS Z2, Z12, Z10
+	VFMADD213PS Z1, Z12, Z10
+	VFMADD213PS Z0, Z12, Z10
+	VPSLLD      $0x17, Z11, Z11
+	VMULPS      Z11, Z10, Z10
+	VMULPS      constants<>+1728(SB), Z9, Z10
+	VMAXPS      Z10, Z8, Z10
+	VADDPS      Z7, Z10, Z11
+	VSUBPS      Z7, Z11, Z12
+	VSUBPS      Z12, Z10, Z12
+	VMOVUPS     Z6, Z10
+	VFMADD213PS Z5, Z12, Z10
+	VFMADD213PS Z4, Z12, Z10
+	VFMADD213PS Z3, Z12, Z10
+	VFMADD213PS Z2, Z12, Z10
+	VFMADD213PS Z1, Z12, Z10
+	VFMADD213PS Z0, Z12, Z10
+	VPSLLD      $0x17, Z11, Z11
+	VMULPS      Z11, Z10, Z10
+	VMULPS      constants<>+1728(SB), Z9, Z10
+	VMAXPS      Z10, Z8, Z10
+	VADDPS      Z7, Z10, Z11
+	VSUBPS      Z7, Z11, Z12
+	VSUBPS      Z12, Z10, Z12
+	VMOVUPS     Z6, Z10
+	VFMADD213PS Z5, Z12, Z10
+	VFMADD213PS Z4, Z12, Z10
+	VFMADD213PS Z3, Z12, Z10
+	VFMADD213PS Z2, Z12, Z10
+	VFMADD213PS Z1, Z12, Z10
+	VFMADD213PS Z0, Z12, Z10
+	VPSLLD      $0x17, Z11, Z11
+	VMULPS      Z11, Z10, Z10
+	DECQ        AX
+	JNZ         round
+	VZEROUPPER
+	RET
+
+// func updateAVX512(p *float32, blocks int)
+// Requires: AVX, AVX512F
+TEXT ·updateAVX512(SB), NOSPLIT, $0-16
+	MOVQ    p+0(FP), AX
+	MOVQ    blocks+8(FP), CX
+	VMOVUPS constants<>+448(SB), Z0
+
+block:
+	VMULPS  (AX), Z0, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x40, AX
+	DECQ    CX
+	JNZ     block
 	VZEROUPPER
 	RET
 

@@ -19,6 +19,17 @@ func scanStepAVX2(y *float32, h *float32, dt *float32, x *float32, z *float32, b
 //go:noescape
 func rmsNormAVX2(dst *float32, x *float32, w *float32, blocks int, dim float32, eps float32)
 
+// peakFMAAVX2 computes 12 vectors of fused multiply-adds a round.
+func peakFMAAVX2(rounds int)
+
+// peakExpAVX2 computes exp2Neg of 4 vectors a round.
+func peakExpAVX2(rounds int)
+
+// updateAVX2 is Update for 16·blocks numbers.
+//
+//go:noescape
+func updateAVX2(p *float32, blocks int)
+
 // convSiLUAVX512 is ConvSiLU for 16·blocks channels.
 //
 //go:noescape
@@ -33,6 +44,17 @@ func scanStepAVX512(y *float32, h *float32, dt *float32, x *float32, z *float32,
 //
 //go:noescape
 func rmsNormAVX512(dst *float32, x *float32, w *float32, blocks int, dim float32, eps float32)
+
+// peakFMAAVX512 computes 12 vectors of fused multiply-adds a round.
+func peakFMAAVX512(rounds int)
+
+// peakExpAVX512 computes exp2Neg of 4 vectors a round.
+func peakExpAVX512(rounds int)
+
+// updateAVX512 is Update for 16·blocks numbers.
+//
+//go:noescape
+func updateAVX512(p *float32, blocks int)
 
 // gemm8x32AVX512 computes 8 rows of 32 columns: Gemm's loop with the sums in registers.
 //

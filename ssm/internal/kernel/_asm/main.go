@@ -13,6 +13,9 @@ func main() {
 		v.convSiLU()
 		v.scanStep()
 		v.rmsNorm()
+		v.peakFMA()
+		v.peakExp()
+		v.update()
 	}
 	for _, rows := range []int{8, 4, 2, 1} {
 		gemm("AVX512", rows, 2, 16)

@@ -22,16 +22,7 @@ func (v vec) scanStep() {
 	at, end := GP64(), Load(Param("blocks"), GP64()) // byte offsets within a row
 	SHLQ(U8(6), end)
 	s.prepare(at, end)
-	if v.lanes == 16 { // AVX-512 has the registers to keep them
-		for i := range s.poly {
-			s.poly[i] = v.load("two" + string(rune('0'+i)))
-		}
-	} else {
-		for i := range s.poly {
-			s.poly[i] = v.mem("two" + string(rune('0'+i)))
-		}
-	}
-	s.magic, s.least = v.load("magic"), v.load("exp2Min")
+	s.constants()
 
 	XORQ(at, at)
 	Label("block")
@@ -52,6 +43,20 @@ type scan struct {
 
 	poly         [7]Op
 	magic, least reg.VecVirtual
+}
+
+// constants brings what exp2Neg needs into registers, of which AVX2 has too few
+// for the polynomial.
+func (s *scan) constants() {
+	for i := range s.poly {
+		name := "two" + string(rune('0'+i))
+		if s.lanes == 16 {
+			s.poly[i] = s.load(name)
+		} else {
+			s.poly[i] = s.mem(name)
+		}
+	}
+	s.magic, s.least = s.load("magic"), s.load("exp2Min")
 }
 
 // prepare writes the loop that turns dt into Δ and z into silu(z). In a loop of

@@ -47,7 +47,7 @@ func init() {
 		f("log6", -0.05695953220129013), f("log7", 0.019851459190249443), f("log8", -0.003244024468585849),
 		f("magic", 1.5*(1<<23)+127), f("log2e", 1.4426950216293335),
 		f("ln2Hi", 0.6931471824645996), f("ln2Lo", -1.904654212125934e-9),
-		f("expMin", -87), f("expMax", 87), f("exp2Min", -126),
+		f("expMin", -87), f("expMax", 87), f("exp2Min", -126), f("half", 0.5),
 		{"sign", 1 << 31},
 	}
 	table = GLOBL("constants", RODATA|NOPTR)

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package kernel
+
+// adviseHugePages does nothing here.
+func adviseHugePages([]float32) {}
