@@ -38,7 +38,9 @@ type Operator struct {
 
 	cache cache
 	dirty []*stream // differ from the store
-	gapAt int64     // events before this offset are missing from the log
+	// savedStreams is the number of records saved so far, savedBytes their bytes.
+	savedStreams, savedBytes int64
+	gapAt                    int64 // events before this offset are missing from the log
 
 	stepper *ssm.Stepper
 	rows    rows
@@ -235,8 +237,16 @@ func (o *Operator) save(ctx context.Context, streams []*stream) error {
 	if err := o.store.Save(ctx, o.partition, o.token, snaps); err != nil {
 		return fmt.Errorf("save %d streams: %w", len(snaps), err)
 	}
-	for _, s := range streams {
+	for i, s := range streams {
 		s.dirty = false
+		o.savedStreams++
+		o.savedBytes += int64(len(snaps[i].State))
 	}
 	return nil
 }
+
+// Dirty reports whether a stream has changed since it was saved.
+func (o *Operator) Dirty() bool { return len(o.dirty) > 0 }
+
+// Saved returns how many records checkpoints have saved, and their bytes.
+func (o *Operator) Saved() (streams, bytes int64) { return o.savedStreams, o.savedBytes }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -49,6 +48,13 @@ type Worker struct {
 	Metrics *Metrics
 	Log     *slog.Logger
 
+	// Observe, where not nil, is shown the predictions of a batch once they are written. It
+	// must not wait, and not keep them.
+	Observe func([]operator.Prediction)
+	// Asks is where Record and Reset wait; nil where nobody calls them.
+	Asks    Asks
+	waiting []*ask // for the partition's next event
+
 	batch    Batch
 	events   []operator.Event
 	scores   []Message
@@ -57,8 +63,8 @@ type Worker struct {
 	modelTag string
 	model    []byte // header value
 
-	streams, depth atomic.Int64 // for Load
-	commits        retryLogger
+	load    loadCounters
+	commits retryLogger
 
 	position    int64  // next offset to process
 	fingerprint uint64 // of the last message before position
@@ -73,6 +79,7 @@ type Worker struct {
 func (w *Worker) Run(ctx context.Context) error {
 	work, cancel := drainContext(ctx, w.DrainTimeout)
 	defer cancel()
+	defer w.refuse()
 	if err := w.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // given up before anything was processed
@@ -92,6 +99,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.process(work); err != nil {
 			return err
 		}
+		if err := w.answer(work); err != nil {
+			return err
+		}
 		if !w.due() {
 			continue
 		}
@@ -100,10 +110,6 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 }
-
-// Load returns how many streams are in memory and how many offsets lie between the last
-// checkpoint and the present position. It may be called from any goroutine.
-func (w *Worker) Load() (streams, depth int64) { return w.streams.Load(), w.depth.Load() }
 
 // ErrEnd is what a finite Source's Fetch returns after its last message.
 var ErrEnd = errors.New("end of input")
@@ -152,6 +158,7 @@ func (w *Worker) open(ctx context.Context) error {
 		return err
 	}
 	w.saved, w.savedAt, w.base = cursor, time.Now(), w.position
+	w.load.checkpoint(w.savedAt, w.Operator)
 	w.modelTag = w.Operator.ModelTag()
 	w.model = []byte(w.modelTag)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
@@ -201,7 +208,7 @@ func (w *Worker) due() bool {
 // cursor, then the log's own note of it. Their outputs are acknowledged already.
 func (w *Worker) checkpoint(ctx context.Context) error {
 	w.savedAt = time.Now()
-	if w.position == w.saved {
+	if w.position == w.saved && !w.Operator.Dirty() {
 		return nil
 	}
 	began := time.Now()
@@ -215,7 +222,7 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint %s-%d at offset %d: %w", w.Topic, w.Partition, w.position, err)
 	}
 	w.saved, w.base = w.position, w.position
-	w.depth.Store(0)
+	w.load.checkpoint(w.savedAt, w.Operator)
 	w.Metrics.Checkpoint(ctx, time.Since(began), streams)
 	if err := w.Source.Commit(ctx, w.position); err != nil {
 		// The store's cursor is what a restart goes by; the next commit will do. But a lost
@@ -246,13 +253,17 @@ func (w *Worker) process(ctx context.Context) error {
 	if err := w.write(ctx); err != nil {
 		return err
 	}
+	if w.Observe != nil {
+		w.Observe(result.Predictions)
+	}
 	if n := len(w.batch.Messages); n > 0 {
 		w.fingerprint = w.batch.Messages[n-1].fingerprint()
-		w.Metrics.Batch(ctx, n, len(w.scores), time.Since(began))
+		took := time.Since(began)
+		w.Metrics.Batch(ctx, n, len(w.scores), took)
+		w.load.batch(n, took)
 	}
 	w.position = w.batch.Next
-	w.streams.Store(int64(w.Operator.Streams()))
-	w.depth.Store(w.position - w.base)
+	w.load.position(w.Operator.Streams(), w.position-w.base)
 	return nil
 }
 

@@ -111,9 +111,9 @@ func (s *service) gauges() pipeline.Gauges {
 	defer s.mu.Unlock()
 	sum := pipeline.Gauges{Partitions: int64(len(s.workers))}
 	for w := range s.workers {
-		streams, depth := w.Load()
-		sum.Streams += streams
-		sum.ReplayDepth += depth
+		load := w.Load()
+		sum.Streams += load.Streams
+		sum.ReplayDepth += load.ReplayDepth
 	}
 	return sum
 }
