@@ -1,7 +1,12 @@
 #!/bin/bash
-# kafka.sh start DIR   start one Kafka broker (KRaft) on a free loopback port, keep its
-#                      data and logs in DIR, print its address; fetches it by Maven first
-# kafka.sh stop DIR    stop the broker that was started with DIR
+# kafka.sh start DIR [N]   start N Kafka brokers (KRaft; 1 unless given) on free loopback
+#                          ports, keep their data and logs in DIR/1 to DIR/N, print their
+#                          addresses; fetches Kafka by Maven first
+# kafka.sh resume DIR I    start broker I again, on the data that it left
+# kafka.sh stop DIR        stop the brokers that were started with DIR
+#
+# With several brokers, DIR/fronts has a line "A B" for each: clients that come to its
+# address B are sent to A, where somebody may listen and pass connections on to B.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib.sh"
@@ -25,32 +30,40 @@ fetch() {
   touch "$jars/complete"
 }
 
-# configure PORT CONTROLLER_PORT writes the broker's settings. Those that differ from
-# Kafka's defaults make a group's members meet, leave and fail fast enough for a test,
-# and let one broker hold what usually three do.
+# configure I writes broker I's settings. Those that differ from Kafka's defaults make
+# brokers and a group's members meet, leave and be missed fast enough for a test, and let
+# one broker hold what usually three do.
 configure() {
-  cat >"$dir/server.properties" <<END
+  local home=$dir/$1 copies=1 synced=1
+  [ "$brokers" -lt 3 ] || { copies=3; synced=2; }
+  mkdir -p "$home"
+  cat >"$home/server.properties" <<END
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$2
+node.id=$1
+controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=$dir/data
+inter.broker.listener.name=PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:${port[$1]},FRONT://127.0.0.1:${behind[$1]},CONTROLLER://127.0.0.1:${controller[$1]}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port[$1]},FRONT://127.0.0.1:${front[$1]}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,FRONT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$home/data
 num.partitions=8
+default.replication.factor=$copies
+min.insync.replicas=$synced
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=$copies
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$synced
 share.coordinator.state.topic.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=$copies
+share.coordinator.state.topic.min.isr=$synced
 END
-  cat >"$dir/log4j2.properties" <<END
+  cat >"$home/log4j2.properties" <<END
 appender.out.type=Console
 appender.out.name=out
 appender.out.layout.type=PatternLayout
@@ -60,37 +73,80 @@ rootLogger.appenderRef.out.ref=out
 END
 }
 
-# kafka JAVA_OPTION... CLASS ARGUMENT... becomes the program of the Kafka class path.
-kafka() {
-  exec setsid java -cp "$jars/*" -Dlog4j2.configurationFile="$dir/log4j2.properties" "$@" </dev/null
+# java_kafka HOME JAVA_OPTION... CLASS ARGUMENT... becomes the program of the class path.
+java_kafka() {
+  local home=$1
+  shift
+  exec setsid java -cp "$jars/*" -Dlog4j2.configurationFile="$home/log4j2.properties" "$@" </dev/null
+}
+
+# choose_ports takes ports for every broker that no two of them share.
+choose_ports() {
+  local i p
+  local -A taken
+  for ((i = 1; i <= brokers; i++)); do
+    for name in port controller front behind; do
+      until p=$(free_port) && [ -z "${taken[$p]:-}" ]; do :; done
+      taken[$p]=1
+      declare -g "$name[$i]=$p"
+    done
+    voters+=${voters:+,}$i@127.0.0.1:${controller[$i]}
+  done
+}
+
+format() {
+  # Any 16 bytes in base64 will do as the cluster's id.
+  (java_kafka "$dir/$1" -Xmx128m kafka.tools.StorageTool format -t d2Vpci10ZXN0LWJyb2tlcg \
+    -c "$dir/$1/server.properties") >"$dir/$1/format.log" 2>&1 || { tail -n 20 "$dir/$1/format.log" >&2; return 1; }
+}
+
+# launch I starts broker I; ready I waits until it takes requests.
+launch() {
+  local home=$dir/$1
+  (java_kafka "$home" -Xms"$heap" -Xmx"$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+    kafka.Kafka "$home/server.properties") >"$home/kafka.log" 2>&1 &
+  echo $! >"$home/pid"
+}
+
+ready() {
+  await "$(<"$dir/$1/pid")" 120 grep -q 'Kafka Server started' "$dir/$1/kafka.log" && return
+  tail -n 30 "$dir/$1/kafka.log" >&2
+  return 1
 }
 
 start() {
+  local i addresses=
   fetch
-  local port controller pid
-  port=$(free_port)
-  until controller=$(free_port) && [ "$controller" != "$port" ]; do :; done
-  configure "$port" "$controller"
-  # Any 16 bytes in base64 will do as the cluster's id.
-  if ! (kafka -Xmx128m kafka.tools.StorageTool format -t d2Vpci10ZXN0LWJyb2tlcg -c "$dir/server.properties") \
-    >"$dir/format.log" 2>&1; then
-    tail -n 20 "$dir/format.log" >&2
-    return 1
-  fi
-  (kafka -Xms256m -Xmx384m -XX:+UseSerialGC kafka.Kafka "$dir/server.properties") >"$dir/kafka.log" 2>&1 &
-  pid=$!
-  echo "$pid" >"$dir/pid"
-  if ! await "$pid" 90 grep -q 'Kafka Server started' "$dir/kafka.log"; then
-    tail -n 30 "$dir/kafka.log" >&2
-    return 1
-  fi
-  echo "127.0.0.1:$port"
+  choose_ports
+  for ((i = 1; i <= brokers; i++)); do
+    configure "$i"
+    format "$i"
+    launch "$i"
+    addresses+=${addresses:+,}127.0.0.1:${port[$i]}
+    [ "$brokers" = 1 ] || echo "127.0.0.1:${front[$i]} 127.0.0.1:${behind[$i]}" >>"$dir/fronts"
+  done
+  for ((i = 1; i <= brokers; i++)); do ready "$i"; done
+  echo "$addresses"
 }
 
-dir=${2:?usage: kafka.sh start|stop DIR}
+usage='usage: kafka.sh start DIR [N] | resume DIR I | stop DIR'
+dir=${2:?$usage}
 mkdir -p "$dir"
+heap=384m
+port=() controller=() front=() behind=() voters=
 case $1 in
-  start) start ;;
-  stop) stop_pidfile "$dir/pid" ;;
-  *) echo "usage: kafka.sh start|stop DIR" >&2; exit 2 ;;
+  start)
+    brokers=${3:-1}
+    start
+    ;;
+  resume)
+    launch "${3:?$usage}"
+    ready "$3"
+    ;;
+  stop)
+    # All at once, so that none waits for the others to take over its partitions.
+    for file in "$dir"/*/pid; do [ ! -f "$file" ] || kill "$(<"$file")" 2>/dev/null || true; done
+    for file in "$dir"/*/pid; do stop_pidfile "$file"; done
+    ;;
+  *) echo "$usage" >&2; exit 2 ;;
 esac

@@ -2,6 +2,7 @@
 # redis.sh start DIR   start a redis-server on a free loopback port, keep its files in
 #                      DIR, print its address; installs it first where it is missing
 # redis.sh stop DIR    stop the server that was started with DIR
+# redis.sh install DIR install redis-server where it is missing, with a log in DIR
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -43,10 +44,11 @@ start() {
   echo "127.0.0.1:$port"
 }
 
-dir=${2:?usage: redis.sh start|stop DIR}
+dir=${2:?usage: redis.sh start|stop|install DIR}
 mkdir -p "$dir"
 case $1 in
   start) start ;;
   stop) stop_pidfile "$dir/pid" ;;
-  *) echo "usage: redis.sh start|stop DIR" >&2; exit 2 ;;
+  install) install ;;
+  *) echo "usage: redis.sh start|stop|install DIR" >&2; exit 2 ;;
 esac
