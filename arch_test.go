@@ -15,34 +15,45 @@ import (
 const module = "github.com/weirstream/weir"
 
 // layers is the dependency table: what a package of ours may import of ours, outside of
-// tests. Whatever is not listed is not allowed, so that nothing flows back up.
-var layers = map[string][]string{
-	"main":                    {"internal/cli"},
-	"internal/cli":            {"*"}, // The one place that wires parts together.
-	"internal/web":            {"operator", "pipeline", "statestore"},
-	"internal/eval":           {"internal/eval/detector"},
-	"internal/eval/detector":  {},
-	"internal/eval/synthetic": {"internal/eval"},
-	"internal/lab":            {"ssm", "ssm/lti", "ssm/train", "ssm/baseline"},
-	"internal/sample":         {},
-	"internal/bench":          {"operator", "ssm", "ssm/roofline", "ssm/train", "statestore"},
-	"config":                  {},
-	"pipeline":                {"operator", "statestore"},
-	"pipeline/encoding":       {"operator", "ssm/fmath"},
-	"operator":                {"ssm", "ssm/fmath", "statestore"},
-	"operator/builtin":        {"operator", "ssm"},
-	"operator/operatortest":   {"operator/builtin", "ssm"},
-	"statestore":              {},
-	"statestore/storetest":    {"statestore"},
-	"ssm":                     {"ssm/fmath", "ssm/internal/kernel"},
-	"ssm/roofline":            {"ssm", "ssm/internal/kernel"},
-	"ssm/lti":                 {"ssm/fmath", "ssm/internal/kernel"},
-	"ssm/train":               {"ssm", "ssm/fmath", "ssm/internal/kernel", "ssm/internal/layer"},
-	"ssm/baseline":            {"ssm", "ssm/lti", "ssm/train", "ssm/internal/kernel", "ssm/internal/layer"},
-	"ssm/internal/layer":      {"ssm/internal/kernel"},
-	"ssm/fmath":               {},
-	"ssm/internal/kernel":     {"ssm/fmath"},
-	"training/export":         {"internal/sample", "operator"},
+// tests. Whatever is not listed is not allowed, so that nothing flows back up. internal/cli
+// is the one place that wires parts together.
+var layers = table(`
+main: internal/cli
+internal/cli: *
+internal/web: operator pipeline statestore
+internal/eval: internal/eval/detector
+internal/eval/detector:
+internal/eval/synthetic: internal/eval
+internal/lab: ssm ssm/lti ssm/train ssm/baseline
+internal/sample:
+internal/bench: operator ssm ssm/roofline ssm/train statestore
+config:
+pipeline: operator pipeline/encoding statestore
+pipeline/encoding: operator ssm/fmath
+operator: ssm ssm/fmath statestore
+operator/builtin: operator ssm
+operator/operatortest: operator/builtin ssm
+statestore:
+statestore/storetest: statestore
+ssm: ssm/fmath ssm/internal/kernel
+ssm/roofline: ssm ssm/internal/kernel
+ssm/lti: ssm/fmath ssm/internal/kernel
+ssm/train: ssm ssm/fmath ssm/internal/kernel ssm/internal/layer
+ssm/baseline: ssm ssm/lti ssm/train ssm/internal/kernel ssm/internal/layer
+ssm/internal/layer: ssm/internal/kernel
+ssm/fmath:
+ssm/internal/kernel: ssm/fmath
+training/export: internal/sample operator
+`)
+
+// table reads lines of the form "name: word word".
+func table(text string) map[string][]string {
+	rows := map[string][]string{}
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		name, words, _ := strings.Cut(line, ":")
+		rows[name] = strings.Fields(words)
+	}
+	return rows
 }
 
 // A ban keeps imports that begin with one of Paths inside the packages Only, or, where

@@ -95,13 +95,32 @@ type SASL struct {
 
 // Input is what the operator reads.
 type Input struct {
-	Topics   []string `yaml:"topics"`
-	Encoding string   `yaml:"encoding" oneof:"json"`
+	Topics []string `yaml:"topics"`
+	// Encoding is what records are: JSON events, or records of other systems that may hold
+	// many points each.
+	Encoding string `yaml:"encoding" oneof:"json,otlp_proto,otlp_json,prometheus,influx,auto"`
 	// InitialOffset is where a group without committed offsets starts.
 	InitialOffset string `yaml:"initial_offset" oneof:"earliest,latest"`
 	// MaxBytes is the largest record value that is decoded; a larger one is a dead letter.
-	MaxBytes ByteSize  `yaml:"max_bytes"`
-	JSON     InputJSON `yaml:"json"`
+	MaxBytes ByteSize    `yaml:"max_bytes"`
+	JSON     InputJSON   `yaml:"json"`
+	OTLP     InputOTLP   `yaml:"otlp"`
+	Influx   InputInflux `yaml:"influx"`
+}
+
+// InputOTLP says what names a stream of OpenTelemetry metrics, beside the metric's name.
+type InputOTLP struct {
+	// ResourceAttributes and PointAttributes are keys of attributes; "*" stands for all.
+	ResourceAttributes []string `yaml:"resource_attributes"`
+	PointAttributes    []string `yaml:"point_attributes"`
+	// Scope makes the instrumentation scope's name a part.
+	Scope bool `yaml:"scope"`
+}
+
+// InputInflux is about line protocol.
+type InputInflux struct {
+	// Precision is the unit of timestamps.
+	Precision time.Duration `yaml:"precision"`
 }
 
 // InputJSON holds the names of the fields to read from a JSON event.
@@ -194,6 +213,8 @@ func Default() Config {
 			InitialOffset: "earliest",
 			MaxBytes:      1 << 20,
 			JSON:          InputJSON{Stream: "stream", Time: "ts", Value: "value", Values: "values"},
+			OTLP:          InputOTLP{ResourceAttributes: []string{"*"}, PointAttributes: []string{"*"}},
+			Influx:        InputInflux{Precision: time.Nanosecond},
 		},
 		State: State{
 			Store:      "redis",

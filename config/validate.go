@@ -124,6 +124,8 @@ func (k *checks) topic(path, topic string) {
 
 func (k *checks) input(c Input) {
 	k.require(c.MaxBytes >= 64 && c.MaxBytes <= 1<<30, "input.max_bytes", fmt.Sprintf("is %v; use 64B to 1GiB", c.MaxBytes))
+	k.require(slices.Contains([]time.Duration{time.Nanosecond, time.Microsecond, time.Millisecond, time.Second}, c.Influx.Precision),
+		"input.influx.precision", fmt.Sprintf("is %s; use 1ns, 1us, 1ms or 1s", formatDuration(c.Influx.Precision)))
 	seen := map[string]string{}
 	for _, f := range []struct{ path, name string }{
 		{"input.json.stream", c.JSON.Stream},

@@ -1,9 +1,7 @@
 package operator
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/weirstream/weir/ssm"
 	"github.com/weirstream/weir/statestore"
@@ -62,19 +60,19 @@ func newRows() rows {
 // of one stream or of many, are stepped together, to the bits of one by one.
 func (o *Operator) admit(ev *Event) {
 	s := o.cache.live[string(ev.Stream)]
-	if ev.Offset <= s.lsn {
+	if ev.Offset < s.lsn || ev.Offset == s.lsn && ev.Index <= s.index {
 		o.result.Skipped++
 		return
 	}
 	if n := s.missing(ev.Fields); len(s.fields)+n > maxFields {
-		o.result.Rejected = append(o.result.Rejected, Rejection{
-			Offset: ev.Offset, Reason: "too_many_fields",
-			Detail: fmt.Sprintf("stream %.64q would have %d fields, at most %d are kept", ev.Stream, len(s.fields)+n, maxFields),
-		})
+		o.reject(ev, "too_many_fields", fmt.Sprintf("stream %.64q would have %d fields, at most %d are kept", ev.Stream, len(s.fields)+n, maxFields))
 		return
 	}
 	o.cache.touch(s)
 	p := o.place(s, ev)
+	if ev.counts() && !o.count(&p) {
+		return
+	}
 	// A late event is stepped on a copy of the state that its stream has come to.
 	if p.late() && s.waiting || o.rows.n > 0 && o.rows.n+len(ev.Fields) > batchRows {
 		o.flush()
@@ -83,6 +81,31 @@ func (o *Operator) admit(ev *Event) {
 	s.waiting = true
 	o.pending = append(o.pending, p)
 	o.learn(&p)
+}
+
+// reject notes an event that its stream cannot take.
+func (o *Operator) reject(ev *Event, reason, detail string) {
+	o.result.Rejected = append(o.result.Rejected, Rejection{Offset: ev.Offset, Index: ev.Index, Reason: reason, Detail: detail})
+}
+
+// count turns the event's counts into rates. It returns false where nothing is left to
+// score: before a second count there is no rate, and a late count says nothing of the time
+// that has been counted since.
+func (o *Operator) count(p *pending) bool {
+	s, ev := p.stream, p.event
+	if p.late() {
+		o.reject(ev, "late_count", fmt.Sprintf("stream %.64q has counted on since %d ms", ev.Stream, ev.Time))
+		o.pass(p)
+		return false
+	}
+	before := s.size()
+	s.rates(ev, o.model)
+	o.cache.further += s.size() - before
+	if len(ev.Fields) == 0 {
+		o.pass(p)
+		return false
+	}
+	return true
 }
 
 // missing counts the event's fields that the stream does not have yet.
@@ -149,16 +172,10 @@ func (o *Operator) prepare(p *pending) {
 // as it was.
 func (o *Operator) learn(p *pending) {
 	s := p.stream
-	s.lsn = p.event.Offset
-	if !s.dirty {
-		s.dirty = true
-		o.dirty = append(o.dirty, s)
-	}
+	o.pass(p)
 	if p.late() {
-		s.lateRun++
 		return
 	}
-	s.lateRun = 0
 	s.time = p.event.Time
 	s.n++
 	before := s.size()
@@ -168,14 +185,24 @@ func (o *Operator) learn(p *pending) {
 	o.cache.further += s.size() - before
 }
 
+// pass notes that the stream has processed the event.
+func (o *Operator) pass(p *pending) {
+	s := p.stream
+	s.lsn, s.index = p.event.Offset, p.event.Index
+	if !s.dirty {
+		s.dirty = true
+		o.dirty = append(o.dirty, s)
+	}
+	if p.late() {
+		s.lateRun++
+	} else {
+		s.lateRun = 0
+	}
+}
+
 // learnField lets one field learn its value; a new field begins with it.
 func (p *pending) learnField(v *Field, m *Model) {
-	s := p.stream
-	at, ok := s.find(v.Name)
-	if !ok {
-		s.fields = slices.Insert(s.fields, at, field{name: bytes.Clone(v.Name), state: m.ssm.NewState()})
-	}
-	f := &s.fields[at]
+	f := p.stream.grow(v.Name, m)
 	f.normalizer.observe(v.Value, p.elapsed(f))
 	f.time = p.event.Time
 }

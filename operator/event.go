@@ -10,18 +10,43 @@ type Event struct {
 	// Offset is the event's place in its partition's log (its line number where
 	// the log is a file). Offsets of a partition ascend, with gaps allowed.
 	Offset int64
+	// Index is the event's place in a record that holds many, from 0; WholeRecord where
+	// the record is the event. Indices of a record ascend.
+	Index int
 	// Time is the event time in Unix milliseconds.
 	Time int64
+	// Start is when the counting of Cumulative fields began, in Unix milliseconds; 0 where
+	// that is not known.
+	Start int64
 	// Fields are the observed values, at least one, sorted by name. A plain
 	// "value" is the one field with an empty name.
 	Fields []Field
 }
 
+// WholeRecord is the Index of an event that is all that its record holds.
+const WholeRecord = -1
+
 // A Field is one finite number of an Event.
 type Field struct {
 	Name  []byte
 	Value float64
+	Kind  Kind
 }
+
+// A Kind says what a field's number stands for.
+type Kind uint8
+
+const (
+	// Instant numbers are what was observed.
+	Instant Kind = iota
+	// Cumulative numbers have counted upwards since the event's Start. What is scored
+	// is its rate a second since the stream's last count.
+	Cumulative
+	// CumulativeMean numbers are averages over all that the event's Cumulative field
+	// has counted since Start. What is scored is the average over what has come since the
+	// stream's last count.
+	CumulativeMean
+)
 
 // Phase says how far an Event's prediction can be trusted.
 type Phase uint8

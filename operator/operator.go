@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/weirstream/weir/ssm"
 	"github.com/weirstream/weir/statestore"
@@ -98,9 +99,10 @@ func (o *Operator) MarkGap(offset int64) { o.gapAt = offset }
 // A Result is what Apply made of a batch of events. Its memory is reused by the next
 // Apply.
 type Result struct {
-	// Predictions, one for each event that was processed, in the events' order.
+	// Predictions, one for each event that was processed, in the events' order. An event of
+	// counts alone that have nothing yet to be held against has none.
 	Predictions []Prediction
-	// Rejected events changed nothing: their streams cannot take them.
+	// Rejected events taught their streams nothing: they cannot take them.
 	Rejected []Rejection
 	// Skipped counts events that their streams had processed before.
 	Skipped int
@@ -116,6 +118,7 @@ type Result struct {
 // A Rejection is an event that its stream cannot take.
 type Rejection struct {
 	Offset int64
+	Index  int
 	// Reason is one word, Detail is for people.
 	Reason, Detail string
 }
@@ -182,11 +185,11 @@ func (o *Operator) load(ctx context.Context, events []Event) error {
 // restore adds a loaded stream to the cache. One whose record cannot be used begins
 // anew, but remembers up to where its events have been processed.
 func (o *Operator) restore(snap *statestore.Snapshot) {
-	s := &stream{key: snap.Key, lsn: snap.Offset}
+	s := &stream{key: snap.Key, lsn: snap.Offset, index: math.MaxInt}
 	if snap.State != nil {
 		o.result.Restored++
 		if err := s.decode(snap.State, o.model); err != nil {
-			*s = stream{key: snap.Key, lsn: snap.Offset}
+			*s = stream{key: snap.Key, lsn: snap.Offset, index: math.MaxInt}
 			o.result.Lost = append(o.result.Lost, LostStream{Stream: snap.Key, Err: err})
 		}
 	}

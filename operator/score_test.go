@@ -97,7 +97,7 @@ func TestExtremeValuesStayFinite(t *testing.T) {
 				o, _ := open(t, m, statestore.NewMemory(), 1, testConfig)
 				for i := range int64(600) {
 					v := value(i)
-					ev := Event{Stream: []byte("s"), Offset: i, Time: at(i), Fields: []Field{{[]byte("x"), v}, {[]byte("y"), -v}}}
+					ev := Event{Stream: []byte("s"), Offset: i, Time: at(i), Fields: []Field{{Name: []byte("x"), Value: v}, {Name: []byte("y"), Value: -v}}}
 					wantSane(t, &apply(t, o, ev).Predictions[0])
 				}
 				if err := new(stream).decode(o.record("s"), m); err != nil {

@@ -20,6 +20,9 @@ type stream struct {
 	key string
 	// lsn is the offset of the last event that was processed, learnt or not.
 	lsn int64
+	// index is that event's in its record. It is not stored: a checkpoint falls between
+	// records, so that what was loaded has the whole of record lsn behind it.
+	index int
 	// time is the last learnt event's, in Unix milliseconds.
 	time int64
 	// n is the number of learnt events.
@@ -39,6 +42,7 @@ type stream struct {
 type field struct {
 	name       []byte
 	time       int64 // of its last learnt value, in Unix milliseconds
+	counter    counter
 	normalizer normalizer
 	state      ssm.State
 }
@@ -69,6 +73,15 @@ func (s *stream) field(name []byte) *field {
 	return nil
 }
 
+// grow returns the stream's field of this name, which begins here where it has none.
+func (s *stream) grow(name []byte, m *Model) *field {
+	at, ok := s.find(name)
+	if !ok {
+		s.fields = slices.Insert(s.fields, at, field{name: bytes.Clone(name), state: m.ssm.NewState()})
+	}
+	return &s.fields[at]
+}
+
 // A record is a stream's bytes in the store, little-endian:
 //
 //	+-------+---------+----------+-------------+------+-------+----------+---------+
@@ -76,10 +89,10 @@ func (s *stream) field(name []byte) *field {
 //	|   4   |    1    |    3     |     16      |  8   |   8   |    4     |    4    |
 //	+-------+---------+----------+-------------+------+-------+----------+---------+
 //	|  calibrator (calibratorSize)                                                 |
-//	+-------------+------+------+-------------------------+------------------------+
-//	| name length | name | time | normalizer (fixed size) | state (4 × StateLen)   |  a field, by name
-//	|      2      |      |  8   |                         |                        |
-//	+-------------+------+------+-------------------------+------------------------+
+//	+-------------+------+------+---------+--------------+-------------------------+
+//	| name length | name | time | counter |  normalizer  |  state (4 × StateLen)   |  a field, by name
+//	|      2      |      |  8   |   25    | (fixed size) |                         |
+//	+-------------+------+------+---------+--------------+-------------------------+
 //	| CRC-32C of all before: 4 |
 //	+--------------------------+
 //
@@ -87,7 +100,7 @@ func (s *stream) field(name []byte) *field {
 // the same value.
 const (
 	recordMagic   = "WSTR"
-	recordVersion = 1
+	recordVersion = 2
 	recordHead    = 4 + 1 + 3 + 16 + 8 + 8 + 4 + 4
 )
 
@@ -115,6 +128,7 @@ func (s *stream) appendBinary(b []byte, lineage Lineage) []byte {
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(f.name)))
 		b = append(b, f.name...)
 		b = binary.LittleEndian.AppendUint64(b, uint64(f.time))
+		b = f.counter.appendBinary(b)
 		b = f.normalizer.appendBinary(b)
 		for _, v := range f.state {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
@@ -175,14 +189,18 @@ func (f *field) decode(b []byte, m *Model) (int, error) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	at := 2 + int(binary.LittleEndian.Uint16(b))
-	stateAt := at + 8 + normalizerSize
+	normalizerAt := at + 8 + counterSize
+	stateAt := normalizerAt + normalizerSize
 	end := stateAt + 4*m.ssm.StateLen()
 	if len(b) < end {
 		return 0, io.ErrUnexpectedEOF
 	}
 	f.name = bytes.Clone(b[2:at])
 	f.time = int64(binary.LittleEndian.Uint64(b[at:]))
-	if err := f.normalizer.decode(b[at+8 : stateAt]); err != nil {
+	if err := f.counter.decode(b[at+8:]); err != nil {
+		return 0, err
+	}
+	if err := f.normalizer.decode(b[normalizerAt:stateAt]); err != nil {
 		return 0, err
 	}
 	f.state = m.ssm.NewState()

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/segmentio/kafka-go"
+
+	"github.com/weirstream/weir/pipeline/encoding"
 )
 
 // Names of the headers that say why a record is in the dead-letter topic. They and
@@ -26,7 +28,7 @@ const (
 // that refused it.
 const (
 	stageDecode = "VALUE_CONVERTER"
-	classDecode = "weir.pipeline.JSONDecoder"
+	classDecode = "weir.pipeline.Decoder"
 	stageApply  = "TASK_PUT"
 	classApply  = "weir.operator.Operator"
 )
@@ -35,9 +37,9 @@ const (
 // behind them where it was (topic, partition, offset), who could not use it (the
 // service's name) and why. A header that the record has already is kept as it is:
 // a record that fails again, further down, still tells of its first failure.
-func DeadLetterHeaders(original []kafka.Header, service, topic string, partition int, offset int64, cause *DecodeError) []kafka.Header {
+func DeadLetterHeaders(original []kafka.Header, service, topic string, partition int, offset int64, cause *encoding.Fault) []kafka.Header {
 	stage, class := stageApply, classApply
-	if isDecodeReason(cause.Reason) {
+	if encoding.IsReason(cause.Reason) {
 		stage, class = stageDecode, classDecode
 	}
 	ours := [...]struct{ key, value string }{
@@ -73,14 +75,4 @@ func DeadLetterReason(headers []kafka.Header) (reason, detail string) {
 		}
 	}
 	return reason, detail
-}
-
-// isDecodeReason reports whether a reason is a decoder's.
-func isDecodeReason(reason string) bool {
-	switch reason {
-	case ReasonTombstone, ReasonEmptyValue, ReasonNotJSON, ReasonNotObject, ReasonNoStream, ReasonBadStream,
-		ReasonNoValue, ReasonBadValue, ReasonBadTime, ReasonDuplicateKey, ReasonTooLarge:
-		return true
-	}
-	return false
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/segmentio/kafka-go"
 
+	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -38,12 +39,12 @@ func TestBadRecordsReachTheDeadLettersAloneAndDisturbNobody(t *testing.T) {
 		good[i] = m
 		log = append(log, m)
 		for j, b := range []struct{ reason, value string }{
-			{ReasonNotJSON, `{"value":1`},
-			{ReasonEmptyValue, ""},
-			{ReasonNoValue, `{"stream":"a"}`},
-			{ReasonBadValue, `{"value":"NaN"}`},
-			{ReasonBadTime, `{"value":1,"ts":"soon"}`},
-			{ReasonTooLarge, `{"value":1,"note":"` + strings.Repeat("x", 1000) + `"}`},
+			{encoding.ReasonNotJSON, `{"value":1`},
+			{encoding.ReasonEmptyValue, ""},
+			{encoding.ReasonNoValue, `{"stream":"a"}`},
+			{encoding.ReasonBadValue, `{"value":"NaN"}`},
+			{encoding.ReasonBadTime, `{"value":1,"ts":"soon"}`},
+			{encoding.ReasonTooLarge, `{"value":1,"note":"` + strings.Repeat("x", 1000) + `"}`},
 		} {
 			offset := m.Offset + int64(j) + 1
 			log = append(log, Message{
@@ -90,7 +91,7 @@ func TestRejectedEventsReachTheDeadLetters(t *testing.T) {
 		return `{"stream":"s","values":{` + strings.Join(fields, ",") + `}}`
 	}
 	scores, letters := &sliceSink{}, &sliceSink{}
-	log := texts(5, field(0, MaxFields), field(10, MaxFields), "no json", field(0, 1))
+	log := texts(5, field(0, encoding.MaxFields), field(10, encoding.MaxFields), "no json", field(0, 1))
 	w := newWorker(t, newOperator(tinyModel(t), statestore.NewMemory()), &sliceSource{log: log}, scores, letters)
 	if err := w.Run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func TestScoreThatIsTooLargeBecomesADeadLetter(t *testing.T) {
 		reason, _ := DeadLetterReason(letters.log[i].Headers)
 		got[string(letters.log[i].Value)] = reason
 	}
-	if diff := cmp.Diff(map[string]string{values(long): ReasonScoreRefused, "bad": ReasonNotJSON}, got); diff != "" {
+	if diff := cmp.Diff(map[string]string{values(long): ReasonScoreRefused, "bad": encoding.ReasonNotJSON}, got); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
 }

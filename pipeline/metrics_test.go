@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/weirstream/weir/operator"
+	"github.com/weirstream/weir/pipeline/encoding"
 )
 
 func newTestMeter(t testing.TB) (metric.Meter, *sdkmetric.ManualReader) {
@@ -81,8 +82,8 @@ func TestMetricsCountWhatWorkersReport(t *testing.T) {
 		},
 		Skipped: 3, Restored: 2, Lost: make([]operator.LostStream, 1),
 	})
-	m.DeadLetter(ctx, ReasonNoStream)
-	m.DeadLetter(ctx, ReasonNoStream)
+	m.DeadLetter(ctx, encoding.ReasonNoStream)
+	m.DeadLetter(ctx, encoding.ReasonNoStream)
 	m.DeadLetter(ctx, "too_many_fields")
 	m.Retry("produce")
 	m.Checkpoint(ctx, time.Second, 40)
@@ -152,7 +153,7 @@ func TestMetricsWithoutAMeterCountNothing(t *testing.T) {
 	m := newTestMetrics(t, nil)
 	m.Batch(t.Context(), 1, 1, time.Second)
 	m.Result(t.Context(), &operator.Result{Predictions: make([]operator.Prediction, 1)})
-	m.DeadLetter(t.Context(), ReasonNoStream)
+	m.DeadLetter(t.Context(), encoding.ReasonNoStream)
 	m.Retry("fetch")
 }
 

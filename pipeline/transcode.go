@@ -2,12 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/weirstream/weir/operator"
+	"github.com/weirstream/weir/pipeline/encoding"
 )
 
 // ReasonScoreRefused says that the output topic does not take the record's score. Its
@@ -21,47 +21,49 @@ func (w *Worker) decode(ctx context.Context) {
 	w.Decoder.Reset()
 	for i := range w.batch.Messages {
 		m := &w.batch.Messages[i]
-		ev := w.nextEvent()
-		ev.Offset = m.Offset
-		if err := w.decodeOne(ev, m); err != nil {
-			w.events = w.events[:len(w.events)-1]
-			w.deadLetter(ctx, m, err)
+		at := len(w.events)
+		if faults := w.decodeOne(m); len(faults) > 0 {
+			w.deadLetter(ctx, m, faults)
+		}
+		for ; at < len(w.events); at++ {
+			w.events[at].Offset = m.Offset
 		}
 	}
 }
 
-// nextEvent grows w.events by one, reusing the memory of an earlier batch's event.
-func (w *Worker) nextEvent() *operator.Event {
-	n := len(w.events)
-	if n < cap(w.events) {
-		w.events = w.events[:n+1]
-	} else {
-		w.events = append(w.events, operator.Event{})
-	}
-	return &w.events[n]
-}
-
-func (w *Worker) decodeOne(ev *operator.Event, m *Message) error {
+// decodeOne appends the events of one message, and returns what is wrong with it.
+func (w *Worker) decodeOne(m *Message) (faults []encoding.Fault) {
 	if len(m.Value) > w.MaxBytes {
-		return &DecodeError{
-			Reason: ReasonTooLarge,
-			Detail: fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes),
-		}
+		return oneFault(encoding.ReasonTooLarge, fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes))
 	}
-	return w.Decoder.Decode(ev, m.Key, m.Value, m.Time)
+	w.headers = w.headers[:0]
+	for _, h := range m.Headers {
+		w.headers = append(w.headers, encoding.Header{Key: h.Key, Value: h.Value})
+	}
+	w.events, faults = w.Decoder.Decode(w.events, encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: w.headers})
+	return faults
 }
 
-// deadLetter queues m for the dead-letter topic with what is wrong with it.
-func (w *Worker) deadLetter(ctx context.Context, m *Message, err error) {
-	var bad *DecodeError
-	if !errors.As(err, &bad) {
-		bad = &DecodeError{Reason: ReasonNotJSON, Detail: err.Error()}
+// oneFault is a fault of a whole message.
+func oneFault(reason, detail string) []encoding.Fault {
+	return []encoding.Fault{{Point: encoding.WholeRecord, Reason: reason, Detail: detail}}
+}
+
+// deadLetter queues m for the dead-letter topic with the first of its faults: one letter,
+// however many of the record's events cannot be used. The others have been taken.
+func (w *Worker) deadLetter(ctx context.Context, m *Message, faults []encoding.Fault) {
+	first := faults[0]
+	if first.Point != encoding.WholeRecord {
+		first.Detail = fmt.Sprintf("%d of the record's events cannot be used, the first being number %d: %s",
+			len(faults), first.Point, first.Detail)
 	}
 	w.letters = append(w.letters, Message{
 		Offset: m.Offset, Time: m.Time, Key: m.Key, Value: m.Value,
-		Headers: DeadLetterHeaders(m.Headers, w.Service, w.Topic, w.Partition, m.Offset, bad),
+		Headers: DeadLetterHeaders(m.Headers, w.Service, w.Topic, w.Partition, m.Offset, &first),
 	})
-	w.Metrics.DeadLetter(ctx, bad.Reason)
+	for i := range faults {
+		w.Metrics.DeadLetter(ctx, faults[i].Reason)
+	}
 }
 
 // encode turns predictions into output messages, and rejected events into dead letters.
@@ -75,15 +77,26 @@ func (w *Worker) encode(ctx context.Context, r operator.Result) {
 		}
 		w.encodeOne(p, &w.batch.Messages[at])
 	}
-	at = 0
-	for _, rej := range r.Rejected {
-		for w.batch.Messages[at].Offset != rej.Offset {
-			at++
-		}
-		w.deadLetter(ctx, &w.batch.Messages[at], &DecodeError{Reason: rej.Reason, Detail: rej.Detail})
-	}
+	w.rejected(ctx, r.Rejected)
 	w.tellLost(r.Lost)
 	w.Metrics.Result(ctx, &r)
+}
+
+// rejected queues dead letters of the events that their streams cannot take, one a record.
+func (w *Worker) rejected(ctx context.Context, all []operator.Rejection) {
+	at := 0
+	for len(all) > 0 {
+		offset := all[0].Offset
+		for w.batch.Messages[at].Offset != offset {
+			at++
+		}
+		var faults []encoding.Fault
+		for len(all) > 0 && all[0].Offset == offset {
+			faults = append(faults, encoding.Fault{Point: all[0].Index, Reason: all[0].Reason, Detail: all[0].Detail})
+			all = all[1:]
+		}
+		w.deadLetter(ctx, &w.batch.Messages[at], faults)
+	}
 }
 
 // tellLost logs that streams began anew because of their stored records: the first of a
@@ -99,10 +112,10 @@ func (w *Worker) tellLost(lost []operator.LostStream) {
 // encodeOne queues the output of one event.
 func (w *Worker) encodeOne(p *operator.Prediction, m *Message) {
 	from := len(w.values)
-	w.values = AppendID(w.values, w.Topic, w.Partition, p.Offset)
+	w.values = encoding.AppendID(w.values, w.Topic, w.Partition, &p.Event)
 	id := w.values[from:len(w.values):len(w.values)]
 	from = len(w.values)
-	w.values = AppendJSON(w.values, p, id, w.modelTag)
+	w.values = encoding.AppendJSON(w.values, p, id, w.modelTag)
 	value := w.values[from:len(w.values):len(w.values)]
 	w.scores = append(w.scores, Message{
 		Offset: m.Offset, Time: m.Time, Key: m.Key, Value: value, Headers: w.outputHeaders(id, m.Headers),

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/weirstream/weir/operator"
+	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -28,7 +29,7 @@ type Worker struct {
 	Scores      Sink
 	DeadLetters Sink
 	Operator    *operator.Operator
-	Decoder     *JSONDecoder
+	Decoder     *encoding.Decoder
 
 	// MaxBytes is the largest record value that is decoded.
 	MaxBytes int
@@ -56,6 +57,7 @@ type Worker struct {
 	waiting []*ask // for the partition's next event
 
 	batch    Batch
+	headers  []encoding.Header // of the record being decoded
 	events   []operator.Event
 	scores   []Message
 	letters  []Message
@@ -316,7 +318,7 @@ func (w *Worker) writeFittingScores(ctx context.Context) error {
 			for w.batch.Messages[at].Offset != w.scores[i].Offset {
 				at++
 			}
-			w.deadLetter(ctx, &w.batch.Messages[at], &DecodeError{Reason: ReasonScoreRefused, Detail: err.Error()})
+			w.deadLetter(ctx, &w.batch.Messages[at], oneFault(ReasonScoreRefused, err.Error()))
 			err = nil
 		}
 		if err != nil {

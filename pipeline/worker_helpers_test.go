@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/operator/operatortest"
+	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -128,7 +129,9 @@ func newWorker(tb testing.TB, o *operator.Operator, source Source, scores, lette
 	if err != nil {
 		tb.Fatal(err)
 	}
-	decoder, err := NewJSONDecoder(DefaultJSONNames())
+	decoder, err := encoding.NewDecoder(encoding.Options{
+		Encoding: "json", JSON: encoding.DefaultJSONNames(), InfluxPrecision: time.Nanosecond,
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}

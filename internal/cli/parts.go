@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/segmentio/kafka-go/sasl"
@@ -18,6 +19,7 @@ import (
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/operator/builtin"
 	"github.com/weirstream/weir/pipeline"
+	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/ssm"
 	"github.com/weirstream/weir/statestore"
 )
@@ -168,6 +170,21 @@ func operatorConfig(c config.Config) operator.Config {
 }
 
 // newDecoder returns a decoder for the input's encoding.
-func newDecoder(c config.InputJSON) (*pipeline.JSONDecoder, error) {
-	return pipeline.NewJSONDecoder(pipeline.JSONNames{Stream: c.Stream, Time: c.Time, Value: c.Value, Values: c.Values})
+func newDecoder(c config.Input) (*encoding.Decoder, error) {
+	return encoding.NewDecoder(encoding.Options{
+		Encoding: c.Encoding,
+		JSON:     encoding.JSONNames{Stream: c.JSON.Stream, Time: c.JSON.Time, Value: c.JSON.Value, Values: c.JSON.Values},
+		OTLP: encoding.OTLPOptions{
+			Resource: names(c.OTLP.ResourceAttributes), Point: names(c.OTLP.PointAttributes), Scope: c.OTLP.Scope,
+		},
+		InfluxPrecision: c.Influx.Precision,
+	})
+}
+
+// names is a list of names as OTLPOptions have it: nil for all, which a list writes as *.
+func names(list []string) []string {
+	if slices.Contains(list, "*") {
+		return nil
+	}
+	return append([]string{}, list...)
 }

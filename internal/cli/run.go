@@ -206,7 +206,7 @@ func (s *service) retrier(a *pipeline.Assignment) (r *pipeline.Retrier, done fun
 
 // work carries one partition for one generation of the group.
 func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
-	decoder, err := newDecoder(s.cfg.Input.JSON)
+	decoder, err := newDecoder(s.cfg.Input)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (c *scoreCmd) Run(ctx context.Context, std *streams) (err error) {
 
 // work carries the lines, as the one partition of a log without owner.
 func (c *scoreCmd) work(ctx context.Context, cfg config.Config, model *operator.Model, store *store, std *streams, bad *badLines) error {
-	decoder, err := newDecoder(cfg.Input.JSON)
+	decoder, err := newDecoder(cfg.Input)
 	if err != nil {
 		return err
 	}

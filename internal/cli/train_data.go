@@ -18,8 +18,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weirstream/weir/config"
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline"
+	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/ssm/train"
 )
 
@@ -37,7 +39,7 @@ type telemetryFiles struct {
 	files   []telemetryFile
 	streams map[string][]observation
 	log     io.Writer
-	event   operator.Event // of the message being read
+	events  []operator.Event // of the message being read
 }
 
 // A telemetryFile is what the model's card says of a file.
@@ -150,7 +152,7 @@ func (t *telemetryFiles) add(stream string, time int64, value float64) {
 
 // readJSON reads events, as weir score does.
 func (t *telemetryFiles) readJSON(file *telemetryFile, r io.Reader) error {
-	decoder, err := pipeline.NewJSONDecoder(pipeline.DefaultJSONNames())
+	decoder, err := newDecoder(config.Default().Input)
 	if err != nil {
 		return err
 	}
@@ -177,16 +179,26 @@ func (t *telemetryFiles) readJSON(file *telemetryFile, r io.Reader) error {
 	}
 }
 
-// addMessage keeps the values of one JSON event.
-func (t *telemetryFiles) addMessage(file *telemetryFile, decoder *pipeline.JSONDecoder, m *pipeline.Message) {
-	if fault := decoder.Decode(&t.event, m.Key, m.Value, m.Time); fault != nil {
-		t.fault(file, m.Offset, "%v", fault)
-		return
+// addMessage keeps the values of one record's events. A count that only grows is left out:
+// its rate is what is scored, and its values are none.
+func (t *telemetryFiles) addMessage(file *telemetryFile, decoder *encoding.Decoder, m *pipeline.Message) {
+	headers := make([]encoding.Header, len(m.Headers))
+	for i, h := range m.Headers {
+		headers[i] = encoding.Header{Key: h.Key, Value: h.Value}
 	}
-	file.rows++
-	for _, field := range t.event.Fields {
-		t.add(joined(string(t.event.Stream), string(field.Name)), t.event.Time, field.Value)
+	events, faults := decoder.Decode(t.events[:0], encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: headers})
+	for i := range faults {
+		t.fault(file, m.Offset, "%v", &faults[i])
 	}
+	for _, ev := range events {
+		file.rows++
+		for _, field := range ev.Fields {
+			if field.Kind == operator.Instant {
+				t.add(joined(string(ev.Stream), string(field.Name)), ev.Time, field.Value)
+			}
+		}
+	}
+	t.events = events
 }
 
 // joined is stream/field, or the stream alone where the field has no name.

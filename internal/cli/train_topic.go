@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirstream/weir/config"
 	"github.com/weirstream/weir/pipeline"
+	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -37,7 +38,7 @@ func readTopics(ctx context.Context, cfg config.Config, log io.Writer) (*telemet
 		return nil, err
 	}
 	defer conn.Close()
-	decoder, err := newDecoder(cfg.Input.JSON)
+	decoder, err := newDecoder(cfg.Input)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func readTopics(ctx context.Context, cfg config.Config, log io.Writer) (*telemet
 
 // readPartition reads one partition's history. Its line in the model's card has the hash
 // of its records' values.
-func (t *telemetryFiles) readPartition(ctx context.Context, source *pipeline.KafkaSource, decoder *pipeline.JSONDecoder) error {
+func (t *telemetryFiles) readPartition(ctx context.Context, source *pipeline.KafkaSource, decoder *encoding.Decoder) error {
 	if _, err := source.Seek(ctx, statestore.NoOffset, false); err != nil {
 		return err
 	}

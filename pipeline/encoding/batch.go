@@ -14,7 +14,7 @@ import (
 // A batch collects the points of one record. Its memory outlives the record: earlier
 // points keep the blocks they are in, so a full block is replaced, never moved.
 type batch struct {
-	points []Point
+	events []operator.Event
 	faults []Fault
 	index  int   // of the next point
 	named  int   // bytes written to text for this record
@@ -44,8 +44,8 @@ func (b *batch) Reset() {
 }
 
 // begin starts a record, and reports whether it has a value at all.
-func (b *batch) begin(dst []Point, r Record) bool {
-	b.points, b.faults, b.index, b.named, b.time = dst, b.faults[:0], 0, 0, r.Time
+func (b *batch) begin(dst []operator.Event, r Record) bool {
+	b.events, b.faults, b.index, b.named, b.time = dst, b.faults[:0], 0, 0, r.Time
 	if r.Value == nil {
 		b.refuse(ReasonTombstone, "the record has no value")
 	} else if len(r.Value) == 0 {
@@ -57,10 +57,10 @@ func (b *batch) begin(dst []Point, r Record) bool {
 }
 
 // end returns what begin began.
-func (b *batch) end() ([]Point, []Fault) {
-	points := b.points
-	b.points = nil
-	return points, b.faults
+func (b *batch) end() ([]operator.Event, []Fault) {
+	events := b.events
+	b.events = nil
+	return events, b.faults
 }
 
 // refuse notes what is wrong with the whole record.
@@ -112,28 +112,40 @@ func (b *batch) field(name []byte, v float64) {
 	b.fields = append(b.fields, operator.Field{Name: name, Value: v})
 }
 
+// current is the current point's fields so far.
+func (b *batch) current() []operator.Field { return b.fields[b.open:len(b.fields):len(b.fields)] }
+
 // keep copies a name that is no part of the record.
-func (b *batch) keep(name []byte) []byte {
-	if cap(b.text)-len(b.text) < len(name) {
-		b.text = make([]byte, 0, max(minText, min(2*cap(b.text), maxKept), len(name)))
+func (b *batch) keep(name []byte) []byte { return b.took(append(b.room(len(name)), name...)) }
+
+// room returns an empty slice with room for n bytes, to append to and hand to took.
+func (b *batch) room(n int) []byte {
+	if cap(b.text)-len(b.text) < n {
+		b.text = make([]byte, 0, max(minText, min(2*cap(b.text), maxKept), n))
 	}
-	start := len(b.text)
-	b.text = append(b.text, name...)
-	b.named += len(name)
-	return b.text[start:len(b.text):len(b.text)]
+	return b.text[len(b.text):]
+}
+
+// took keeps what was appended to a room.
+func (b *batch) took(text []byte) []byte {
+	b.text = b.text[:len(b.text)+len(text)]
+	b.named += len(text)
+	return slices.Clip(text)
 }
 
 // add ends the current point, with the fields since start and a copy of stream.
-func (b *batch) add(stream []byte, p Point) bool {
-	fields := b.fields[b.open:len(b.fields):len(b.fields)]
+func (b *batch) add(stream []byte, at int64, c counting) bool {
+	fields := b.current()
+	ev := operator.Event{Index: b.index, Time: at, Fields: fields}
+	c.counted(&ev)
 	if !b.checkStream(stream) || !b.checkFields(fields) {
 		return false
 	}
-	if p.Time < minTime || p.Time > maxTime {
-		return b.fault(ReasonBadTime, "%d ms since 1970 is outside of the years 1 to 9999", p.Time)
+	if at < minTime || at > maxTime {
+		return b.fault(ReasonBadTime, "%d ms since 1970 is outside of the years 1 to 9999", at)
 	}
-	p.Index, p.Stream, p.Fields = b.index, b.keep(stream), fields
-	b.points = append(b.points, p)
+	ev.Stream = b.keep(stream)
+	b.events = append(b.events, ev)
 	b.index++
 	return true
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/weirstream/weir/operator"
 )
 
 // An Influx decodes records of InfluxDB line protocol, one point a line:
@@ -46,7 +48,7 @@ func NewInflux(precision time.Duration) (*Influx, error) {
 
 // Decode appends the record's points to dst, and says what is wrong with the others. The
 // faults are valid until the next Decode.
-func (d *Influx) Decode(dst []Point, r Record) ([]Point, []Fault) {
+func (d *Influx) Decode(dst []operator.Event, r Record) ([]operator.Event, []Fault) {
 	if !d.begin(dst, r) {
 		return d.end()
 	}
@@ -123,7 +125,7 @@ func (d *Influx) line() bool {
 	}
 	d.pos++
 	// A fault in what follows is noted, but the line has been read to its end.
-	d.add(d.stream, Point{Time: at})
+	d.add(d.stream, at, counting{})
 	return true
 }
 

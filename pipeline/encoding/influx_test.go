@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstream/weir/operator"
 )
 
 // told is a point as text, for tables of tests.
@@ -15,7 +17,7 @@ type told struct {
 	Fields map[string]float64
 }
 
-func tell(points []Point) []told {
+func tell(points []operator.Event) []told {
 	var all []told
 	for _, p := range points {
 		fields := map[string]float64{}

@@ -1,6 +1,10 @@
 package encoding
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/weirstream/weir/operator"
+)
 
 // OTLPOptions say what makes up the name of a stream:
 //
@@ -51,7 +55,7 @@ func NewOTLP(options OTLPOptions) *OTLP { return &OTLP{options: options} }
 
 // Decode appends the record's points to dst, and says what is wrong with the others. The
 // faults are valid until the next Decode.
-func (d *OTLP) Decode(dst []Point, r Record) ([]Point, []Fault) {
+func (d *OTLP) Decode(dst []operator.Event, r Record) ([]operator.Event, []Fault) {
 	if d.begin(dst, r) {
 		d.metrics(r.Value)
 	}
@@ -197,7 +201,7 @@ func (d *OTLP) oneMetric(value []byte) bool {
 }
 
 func (d *OTLP) dataPoints(kind uint64, value []byte) bool {
-	p, w := counting(kind, value)
+	c, w := countingOf(kind, value)
 	if w.bad {
 		return d.broken(&w, "list of data points")
 	}
@@ -209,32 +213,33 @@ func (d *OTLP) dataPoints(kind uint64, value []byte) bool {
 		if d.full() {
 			return false
 		}
-		d.dataPoint(kind, w.bytes, p)
+		d.dataPoint(kind, w.bytes, c)
 	}
 	return true
 }
 
-// counting returns what a metric says of all its data points.
-func counting(kind uint64, value []byte) (p Point, w wire) {
+// countingOf returns what a metric says of all its data points. A sum that may fall is no
+// count: its cumulative number is a level.
+func countingOf(kind uint64, value []byte) (c counting, w wire) {
 	var temporality uint64
+	monotonic := kind != tagSum
 	w = wire{rest: value}
 	for w.next() {
 		switch w.tag {
 		case tagTemporality:
 			temporality = w.scalar
 		case tagMonotonic:
-			p.Monotonic = w.scalar != 0
+			monotonic = w.scalar != 0
 		}
 	}
 	switch {
-	case kind == tagSummary || kind != tagGauge && temporality == 2:
-		p.Kind = Cumulative
-	case kind != tagGauge && temporality == 1:
-		p.Kind = Delta
+	case kind == tagGauge:
+	case kind == tagSummary || temporality == 2:
+		c.cumulative = monotonic
+	case temporality == 1:
+		c.delta = true
 	}
-	// The count of a histogram or a summary only counts upwards.
-	p.Monotonic = p.Kind != Instant && (p.Monotonic || kind != tagSum)
-	return p, w
+	return c, w
 }
 
 // named reports whether an attribute is part of the name.

@@ -6,6 +6,8 @@ import (
 	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/weirstream/weir/operator"
 )
 
 // An OTLPJSON decodes the JSON form of what an OTLP decodes, which a Collector's kafka
@@ -29,19 +31,19 @@ func NewOTLPJSON(options OTLPOptions) *OTLPJSON {
 	return &OTLPJSON{otlp: OTLP{options: options}}
 }
 
-// maxJSONDepth is how deep messages may be nested.
-const maxJSONDepth = 64
+// maxOTLPDepth is how deep messages may be nested.
+const maxOTLPDepth = 64
 
 // Reset takes back the memory of all points decoded so far.
 func (d *OTLPJSON) Reset() { d.otlp.Reset() }
 
 // Decode appends the record's points to dst, and says what is wrong with the others. The
 // faults are valid until the next Decode.
-func (d *OTLPJSON) Decode(dst []Point, r Record) ([]Point, []Fault) {
+func (d *OTLPJSON) Decode(dst []operator.Event, r Record) ([]operator.Event, []Fault) {
 	if !d.otlp.begin(dst, r) {
 		return d.otlp.end()
 	}
-	err := protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxJSONDepth}.Unmarshal(r.Value, &d.message)
+	err := protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxOTLPDepth}.Unmarshal(r.Value, &d.message)
 	if err == nil {
 		d.binary, err = proto.MarshalOptions{}.MarshalAppend(d.binary[:0], &d.message)
 	}

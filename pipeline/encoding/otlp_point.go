@@ -53,8 +53,8 @@ func attributesAndFlags(kind uint64) (attributes, flags uint64) {
 	return 7<<3 | block, 8<<3 | varint
 }
 
-// dataPoint reads one data point into p, which says what its metric knows of it.
-func (d *OTLP) dataPoint(kind uint64, value []byte, p Point) {
+// dataPoint reads one data point of a metric that counts as c says.
+func (d *OTLP) dataPoint(kind uint64, value []byte, c counting) {
 	d.start()
 	d.labels, d.values = d.labels[:0], d.values[:0]
 	d.point = otlpPoint{histogram: d.point.histogram.reset(), percentiles: d.point.percentiles[:0]}
@@ -84,8 +84,8 @@ func (d *OTLP) dataPoint(kind uint64, value []byte, p Point) {
 		d.fault(ReasonMalformed, "the data point is no protobuf, %d bytes before its end", len(w.rest))
 	case d.point.flags&noRecordedValue != 0:
 		d.skip()
-	case d.name() && d.stamp(&p) && d.fieldsOf(kind):
-		d.add(d.stream, p)
+	case d.name():
+		d.finish(kind, c)
 	}
 }
 
@@ -103,18 +103,17 @@ func (d *OTLP) name() bool {
 	return true
 }
 
-// stamp sets the point's times.
-func (d *OTLP) stamp(p *Point) (ok bool) {
+// finish adds the point that was read.
+func (d *OTLP) finish(kind uint64, c counting) {
 	const perMilli = uint64(time.Millisecond)
-	p.Time = int64(d.point.time / perMilli)
-	if p.Kind != Instant {
-		p.Start = int64(d.point.start / perMilli)
-	}
+	at, ok := int64(d.point.time/perMilli), true
 	if d.point.time == 0 {
-		p.Time, ok = d.recordTime()
-		return ok
+		at, ok = d.recordTime()
 	}
-	return true
+	c.start = int64(d.point.start / perMilli)
+	if ok && d.fieldsOf(kind) {
+		d.add(d.stream, at, c)
+	}
 }
 
 // readNumber reads a field that only some data points have.

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
+
+	"github.com/weirstream/weir/operator"
 )
 
 const second = 1_000_000_000
@@ -105,8 +107,8 @@ func TestOTLPReadsEveryKindOfMetric(t *testing.T) {
 	want := []told{
 		{0, `cpu,a=\=,cpu=1` + suffix, 1000, values{"": 0.5}},
 		{1, "requests" + suffix, 2000, values{"": -12}},
-		// Rank 99 is halfway through the two observations between 2 and 4.
-		{2, "latency" + suffix, 3000, values{"count": 100, "mean": 0.6, "p99": 3}},
+		// 100 in two seconds. Rank 99 is halfway through the two observations between 2 and 4.
+		{2, "latency" + suffix, 3000, values{"count": 50, "mean": 0.6, "p99": 3}},
 		// Rank 99 is 4/5 through the five between 4 and 8.
 		{3, "size" + suffix, 4000, values{"count": 100, "mean": 0.6, "p99": 7.2}},
 		{4, "rpc" + suffix, 5000, values{"count": 4, "mean": 2.5, "p50": 2, "p99.9": 9, "p7": 1}},
@@ -114,16 +116,22 @@ func TestOTLPReadsEveryKindOfMetric(t *testing.T) {
 	if diff := cmp.Diff(want, tell(got)); diff != "" || len(faults) > 0 {
 		t.Fatal(diff, faults)
 	}
-	type count struct {
-		Kind      Kind
-		Monotonic bool
-		Start     int64
-	}
-	counts := []count{{}, {Cumulative, true, 1000}, {Delta, true, 1000}, {Cumulative, true, 0}, {Cumulative, true, 0}}
-	for i, p := range got {
-		if diff := cmp.Diff(counts[i], count{p.Kind, p.Monotonic, p.Start}); diff != "" {
-			t.Error(i, diff)
+	type kinds map[string]operator.Kind
+	const cumulative, mean = operator.Cumulative, operator.CumulativeMean
+	counted := []kinds{{}, {"": cumulative}, {}, {"count": cumulative, "mean": mean}, {"count": cumulative, "mean": mean}}
+	for i, ev := range got {
+		now := kinds{}
+		for _, f := range ev.Fields {
+			if f.Kind != operator.Instant {
+				now[string(f.Name)] = f.Kind
+			}
 		}
+		if diff := cmp.Diff(counted[i], now); diff != "" || ev.Start != 0 && ev.Start != 1000 {
+			t.Error(i, ev.Start, diff)
+		}
+	}
+	if got[1].Start != 1000 {
+		t.Errorf("requests are counted since %d", got[1].Start)
 	}
 }
 
@@ -249,7 +257,7 @@ func TestOTLPJSONFollowsOTLPsOwnRules(t *testing.T) {
 			{"asDouble":"NaN","timeUnixNano":"1544712660500000000"}]}}]}]}]}`
 	got, faults := NewOTLPJSON(OTLPOptions{}).Decode(nil, Record{Value: []byte(value)})
 	want := []told{
-		{0, "n,k=5;service.name=api", 1544712660400, values{"": 7}},
+		{0, "n,k=5;service.name=api", 1544712660400, values{"": 70}}, // 7 in 100 ms
 		{1, "n;service.name=api", 1544712660500, values{"": 8}},
 	}
 	if diff := cmp.Diff(want, tell(got)); diff != "" {
@@ -257,9 +265,6 @@ func TestOTLPJSONFollowsOTLPsOwnRules(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[int]string{2: ReasonBadValue}, reasons(faults)); diff != "" {
 		t.Error(diff)
-	}
-	if got[0].Kind != Delta || !got[0].Monotonic || got[0].Start != 1544712660300 {
-		t.Errorf("%+v", got[0])
 	}
 	for _, bad := range []string{"{", "[]", `{"resourceMetrics":5}`, `{"resourceMetrics":[{"resource":{"attributes":[{"key":"\ud800"}]}}]}`} {
 		got, faults = NewOTLPJSON(OTLPOptions{}).Decode(nil, Record{Value: []byte(bad)})
@@ -350,7 +355,7 @@ func hundredPoints() *metricspb.MetricsData {
 func TestDecodingOTLPAllocatesNothingOnceGrown(t *testing.T) {
 	d := NewOTLP(OTLPOptions{})
 	value := append(marshal(t, everyKind()), marshal(t, hundredPoints())...)
-	var points []Point
+	var points []operator.Event
 	step := func() {
 		d.Reset()
 		points, _ = d.Decode(points[:0], Record{Value: value})
@@ -375,7 +380,7 @@ func TestOTLPNamesAreBoundedTogether(t *testing.T) {
 	m.ResourceMetrics[0].Resource.Attributes[0].Value = text(strings.Repeat("x", MaxStreamBytes-100))
 	value := marshal(t, m)
 	d := NewOTLP(OTLPOptions{})
-	var got []Point
+	var got []operator.Event
 	var faults []Fault
 	n := allocated(func() { got, faults = d.Decode(nil, Record{Value: value}) })
 	if len(faults) != 1 || faults[0].Reason != ReasonTooLarge || len(got) < 30_000 || n > 4*MaxNameBytes {

@@ -1,12 +1,18 @@
 package encoding
 
-import "github.com/weirstream/weir/operator"
+import (
+	"bytes"
+
+	"github.com/weirstream/weir/operator"
+)
 
 // A Record is one message of a log.
 type Record struct {
+	// Key names the stream of an event in JSON that does not name it itself.
+	Key []byte
 	// Value is nil for a tombstone.
 	Value []byte
-	// Time is the record's timestamp in Unix milliseconds, the time of points that have
+	// Time is the record's timestamp in Unix milliseconds, the time of events that have
 	// none of their own. Negative where there is none.
 	Time    int64
 	Headers []Header
@@ -18,50 +24,34 @@ type Header struct {
 	Value []byte
 }
 
-// A Point is what was observed of one stream at one time.
-type Point struct {
-	// Index is the point's place in its record, counted from 0 over good and bad points
-	// alike: it stays the same whatever a later version makes of the points before it.
-	Index  int
-	Stream []byte
-	// Time is the point's time in Unix milliseconds; finer times are cut off towards the
-	// past.
-	Time int64
-	// Fields are at least one finite number, sorted by name, no name twice. A point with a
-	// single number has one field with an empty name.
-	Fields []operator.Field
-	// Kind says what the numbers have counted.
-	Kind Kind
-	// Monotonic says that the numbers of a Delta or Cumulative point only count upwards: a
-	// smaller Cumulative one means that the counting began anew.
-	Monotonic bool
-	// Start is when a Delta or Cumulative point's counting began, in Unix milliseconds; 0
-	// where the record does not say. A later Start than the last point's means that the
-	// counting began anew.
-	Start int64
+// counting is what a record says of how its numbers have come about.
+type counting struct {
+	// cumulative numbers have counted since start, delta numbers from start to their
+	// time; other numbers are as observed.
+	cumulative, delta bool
+	start             int64 // Unix ms; 0 where the record does not say
 }
 
-// A Kind says what a point's number stands for. Decoders keep no state, so that a
-// Cumulative number comes as it is; its rate is the difference to the stream's last
-// number, which whoever keeps the stream's state can take.
-//
-// Of a histogram or a summary, the kind is that of its field "count". Its "mean" and
-// its percentiles are of everything counted since Start; the mean of what came since the
-// last point is the difference of count·mean over that of count.
-type Kind uint8
-
-const (
-	// Instant numbers are as observed, or of a kind that the record does not tell.
-	Instant Kind = iota
-	// Delta numbers count from Start to Time.
-	Delta
-	// Cumulative numbers count since Start, which stays the same from point to point.
-	Cumulative
-)
-
-// String returns the kind in lower case.
-func (k Kind) String() string {
-	return [...]string{"instant", "delta", "cumulative"}[k]
+// counted makes of a point's numbers what an event holds: a count becomes a rate. What has
+// been counted from start to time becomes a rate here. What has been counted since start is
+// marked, and becomes one where the stream's last count is known, in the operator.
+func (c counting) counted(ev *operator.Event) {
+	seconds := (float64(ev.Time) - float64(c.start)) / 1000
+	for i := range ev.Fields {
+		f := &ev.Fields[i]
+		isCount := len(f.Name) == 0 || bytes.Equal(f.Name, fieldCount)
+		switch {
+		case c.cumulative && isCount:
+			f.Kind = operator.Cumulative
+		case c.cumulative && bytes.Equal(f.Name, fieldMean):
+			f.Kind = operator.CumulativeMean
+		case c.delta && isCount && c.start != 0 && seconds > 0:
+			f.Value /= seconds
+		}
+	}
+	if c.cumulative {
+		ev.Start = c.start
+	}
 }
 
 // A Fault says why a point, or a whole record, cannot be used.
@@ -80,14 +70,20 @@ const WholeRecord = -1
 // Error returns reason and detail in one line.
 func (f *Fault) Error() string { return f.Reason + ": " + f.Detail }
 
-// The reasons of faults. All but ReasonMalformed are also those of package pipeline.
+// The reasons why a record, or a part of it, cannot be used: a small fixed vocabulary,
+// which labels a metric and can be searched for in a dead-letter topic. Where an event in
+// JSON has several faults, the first one is named, but ReasonNotJSON and too deep a nesting
+// come before all others: what a text means is only asked once it is known to be one.
 const (
 	// ReasonTombstone: the record has no value at all.
 	ReasonTombstone = "tombstone"
 	// ReasonEmptyValue: the record's value has no bytes.
 	ReasonEmptyValue = "empty_value"
-	// ReasonNotJSON: the value is not the JSON that its encoding asks for.
+	// ReasonNotJSON: the value breaks RFC 8259, including invalid UTF-8 and lone
+	// surrogates, or is not the JSON that its encoding asks for.
 	ReasonNotJSON = "not_json"
+	// ReasonNotObject: the value is JSON, but no object.
+	ReasonNotObject = "not_object"
 	// ReasonMalformed: bytes that should be protobuf, snappy or line protocol are not.
 	ReasonMalformed = "malformed"
 	// ReasonNoStream: the point has no name.
@@ -96,7 +92,8 @@ const (
 	ReasonBadStream = "bad_stream"
 	// ReasonNoValue: the point holds no number.
 	ReasonNoValue = "no_value"
-	// ReasonBadValue: a number is not finite or out of range, or contradicts another one.
+	// ReasonBadValue: a value is of the wrong kind, is not finite or out of range, or
+	// contradicts another one.
 	ReasonBadValue = "bad_value"
 	// ReasonBadTime: the time is no time, or outside of the years 1 to 9999.
 	ReasonBadTime = "bad_time"
@@ -106,10 +103,13 @@ const (
 	ReasonTooLarge = "too_large"
 )
 
-// Limits of one point, the same as those of package pipeline.
+// Limits of one event, whatever its encoding.
 const (
-	MaxStreamBytes    = 1024
-	MaxFields         = 256
+	// MaxStreamBytes is the greatest length of a stream's name.
+	MaxStreamBytes = 1024
+	// MaxFields is the greatest number of fields.
+	MaxFields = 256
+	// MaxFieldNameBytes is the greatest length of a field's name.
 	MaxFieldNameBytes = 1024
 )
 
@@ -126,8 +126,12 @@ const (
 	MaxValueBytes = 32 << 20
 )
 
-// The first and the last millisecond of the years 1 to 9999, in Unix milliseconds.
-const (
-	minTime = -62135596800000
-	maxTime = 253402300799999
-)
+// IsReason reports whether a reason is one of a decoder's.
+func IsReason(reason string) bool {
+	switch reason {
+	case ReasonTombstone, ReasonEmptyValue, ReasonNotJSON, ReasonNotObject, ReasonMalformed, ReasonNoStream, ReasonBadStream,
+		ReasonNoValue, ReasonBadValue, ReasonBadTime, ReasonDuplicateKey, ReasonTooLarge:
+		return true
+	}
+	return false
+}

@@ -5,17 +5,20 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirstream/weir/operator"
 )
 
 // decoder is what all decoders have, for tests of what they all promise.
 type decoder interface {
-	Decode(dst []Point, r Record) ([]Point, []Fault)
+	Decode(dst []operator.Event, r Record) ([]operator.Event, []Fault)
 	Reset()
 }
 
@@ -23,8 +26,8 @@ type decoder interface {
 func checkPromises(t *testing.T, d decoder, value []byte) {
 	t.Helper()
 	r := Record{Value: value, Time: 1}
-	first := Point{Stream: []byte("of an earlier record")}
-	points, faults := d.Decode([]Point{first}, r)
+	first := operator.Event{Stream: []byte("of an earlier record")}
+	points, faults := d.Decode([]operator.Event{first}, r)
 	if len(points) < 1 || !bytes.Equal(points[0].Stream, first.Stream) {
 		t.Fatal("the points are not appended")
 	}
@@ -33,7 +36,7 @@ func checkPromises(t *testing.T, d decoder, value []byte) {
 		t.Fatalf("%d points and %d faults", len(points), len(faults))
 	}
 	used := map[int]bool{}
-	last := -1
+	last := WholeRecord - 1
 	for _, p := range points {
 		checkPoint(t, p)
 		if p.Index <= last {
@@ -56,10 +59,15 @@ func checkPromises(t *testing.T, d decoder, value []byte) {
 	d.Reset()
 }
 
-func checkPoint(t *testing.T, p Point) {
+func checkPoint(t *testing.T, p operator.Event) {
 	t.Helper()
 	if len(p.Stream) == 0 || len(p.Stream) > MaxStreamBytes || !utf8.Valid(p.Stream) {
 		t.Fatalf("stream %q", p.Stream)
+	}
+	for _, f := range p.Fields {
+		if f.Kind == operator.CumulativeMean && !slices.ContainsFunc(p.Fields, func(f operator.Field) bool { return f.Kind == operator.Cumulative }) {
+			t.Fatalf("a mean without its count: %+v", p)
+		}
 	}
 	if p.Time < minTime || p.Time > maxTime || len(p.Fields) == 0 || len(p.Fields) > MaxFields {
 		t.Fatalf("point %+v", p)
@@ -75,10 +83,10 @@ func checkPoint(t *testing.T, p Point) {
 }
 
 // cmpString is all of a result as text.
-func cmpString(points []Point, faults []Fault) string {
+func cmpString(points []operator.Event, faults []Fault) string {
 	var b strings.Builder
 	for _, p := range points {
-		fmt.Fprintf(&b, "%d %q %d %v %v %v %d\n", p.Index, p.Stream, p.Time, p.Fields, p.Kind, p.Monotonic, p.Start)
+		fmt.Fprintf(&b, "%d %q %d %v %d\n", p.Index, p.Stream, p.Time, p.Fields, p.Start)
 	}
 	for _, f := range faults {
 		fmt.Fprintf(&b, "%+v\n", f)
@@ -104,7 +112,7 @@ func FuzzInflux(f *testing.F) {
 func TestTombstonesAndEmptyValuesAreFaultsOfTheRecord(t *testing.T) {
 	for name, d := range map[string]decoder{
 		"influx": newInflux(t, time.Nanosecond), "otlp": NewOTLP(OTLPOptions{}), "otlp_json": NewOTLPJSON(OTLPOptions{}),
-		"prometheus": NewRemoteWrite(),
+		"prometheus": NewRemoteWrite(), "json": newTestDecoder(t),
 	} {
 		for reason, value := range map[string][]byte{ReasonTombstone: nil, ReasonEmptyValue: {}} {
 			points, faults := d.Decode(nil, Record{Value: value})
@@ -136,7 +144,7 @@ func TestLongNamesAreFaults(t *testing.T) {
 // The points of earlier records must stay as they are while the decoder's memory grows.
 func TestPointsStayUntilReset(t *testing.T) {
 	d := newInflux(t, time.Nanosecond)
-	var points []Point
+	var points []operator.Event
 	var want []told
 	for i := range int64(5000) {
 		points, _ = d.Decode(points, Record{Value: []byte("m,t=a v=1,a\\ b=2"), Time: i})
@@ -150,7 +158,7 @@ func TestPointsStayUntilReset(t *testing.T) {
 func TestDecodingInfluxAllocatesNothingOnceGrown(t *testing.T) {
 	d := newInflux(t, time.Nanosecond)
 	value := bytes.Repeat([]byte(`cpu,region=eu,host=we\ b usage=0.93123456789,co\ res=8i,ok=true,s="x" 1795429680000000000`+"\n"), 100)
-	var points []Point
+	var points []operator.Event
 	step := func() {
 		d.Reset()
 		points, _ = d.Decode(points[:0], Record{Value: value})
@@ -172,7 +180,7 @@ func BenchmarkInflux(b *testing.B) {
 // benchmark reports the time for one of the record's points.
 func benchmark(b *testing.B, d decoder, value []byte, points int) {
 	b.Helper()
-	var dst []Point
+	var dst []operator.Event
 	b.ReportAllocs()
 	b.SetBytes(int64(len(value)))
 	for b.Loop() {

@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/klauspost/compress/snappy"
+
+	"github.com/weirstream/weir/operator"
 )
 
 // A RemoteWrite decodes the bodies of Prometheus remote write: a snappy block of a
@@ -13,8 +15,9 @@ import (
 // that a message says by itself which one it is.
 //
 // Each sample is a point with one unnamed field. Its stream is the label __name__ with
-// the other labels. Samples of a series that its metadata (2.0) calls a counter are
-// Cumulative; the rest is Instant, as 1.0 does not tell. A native histogram is a point with
+// the other labels. Samples of a series that its metadata (2.0) or
+// the end of its name (1.0: _total, _count, _sum, _bucket) calls a counter are Cumulative;
+// the others are Instant. A native histogram is a point with
 // the fields "count" and "mean". A stale marker counts for Point.Index, and is neither a
 // Point nor a Fault. Exemplars and the metadata of 1.0 are not read.
 //
@@ -26,6 +29,7 @@ type RemoteWrite struct {
 	symbols [][]byte
 	refs    []uint64
 	labels  []label
+	metric  []byte // the name of the series
 	stream  []byte
 }
 
@@ -57,7 +61,7 @@ const staleNaN = 0x7ff0000000000002
 
 // Decode appends the record's points to dst, and says what is wrong with the others. The
 // faults are valid until the next Decode.
-func (d *RemoteWrite) Decode(dst []Point, r Record) ([]Point, []Fault) {
+func (d *RemoteWrite) Decode(dst []operator.Event, r Record) ([]operator.Event, []Fault) {
 	if d.begin(dst, r) && d.uncompress(r.Value) {
 		d.request()
 	}
@@ -123,7 +127,7 @@ func (d *RemoteWrite) request() {
 
 // series reads one series. It returns false where the record may have no more points.
 func (d *RemoteWrite) series(value []byte, second bool) bool {
-	p, ok := d.name(value, second)
+	c, ok := d.name(value, second)
 	if !ok {
 		return true
 	}
@@ -141,9 +145,9 @@ func (d *RemoteWrite) series(value []byte, second bool) bool {
 		}
 		d.start()
 		if w.tag == tagSamples {
-			d.sample(w.bytes, p)
+			d.sample(w.bytes, c)
 		} else {
-			d.native(w.bytes, p)
+			d.native(w.bytes, c)
 		}
 	}
 	return true
@@ -151,7 +155,7 @@ func (d *RemoteWrite) series(value []byte, second bool) bool {
 
 // name makes the stream's name of the labels, and returns what the series says of all its
 // samples.
-func (d *RemoteWrite) name(value []byte, second bool) (p Point, ok bool) {
+func (d *RemoteWrite) name(value []byte, second bool) (c counting, ok bool) {
 	d.start()
 	d.labels, d.refs = d.labels[:0], d.refs[:0]
 	w := wire{rest: value}
@@ -165,18 +169,19 @@ func (d *RemoteWrite) name(value []byte, second bool) (p Point, ok bool) {
 		case second && w.tag == tagLabelRef:
 			d.refs = append(d.refs, w.scalar)
 		case second && w.tag == tagMetadata2:
-			p.Monotonic, ok = isCounter(w.bytes)
+			c.cumulative, ok = isCounter(w.bytes)
 		case second && w.tag == tagCreated2:
-			p.Start = int64(w.scalar)
+			c.start = int64(w.scalar)
 		}
 	}
 	if !ok || w.bad || !d.resolve() {
-		return p, d.fault(ReasonMalformed, "the series is no protobuf, or its labels refer to no symbol")
+		return c, d.fault(ReasonMalformed, "the series is no protobuf, or its labels refer to no symbol")
 	}
-	if p.Monotonic {
-		p.Kind = Cumulative
+	ok = d.join()
+	if !second {
+		c.cumulative = countsByName(d.metric)
 	}
-	return p, d.join()
+	return c, ok
 }
 
 func (d *RemoteWrite) label(value []byte) (ok bool) {
@@ -212,6 +217,17 @@ func isCounter(metadata []byte) (counter, ok bool) {
 	return counter, !w.bad
 }
 
+// countsByName reports whether a metric is a counter by the conventions for names, which
+// is all that version 1.0 tells of it.
+func countsByName(metric []byte) bool {
+	for _, suffix := range [...]string{"_total", "_count", "_sum", "_bucket"} {
+		if bytes.HasSuffix(metric, []byte(suffix)) {
+			return true
+		}
+	}
+	return false
+}
+
 // join makes the stream's name.
 func (d *RemoteWrite) join() bool {
 	if twice := sortLabels(d.labels); twice != nil {
@@ -221,7 +237,8 @@ func (d *RemoteWrite) join() bool {
 	d.stream = d.stream[:0]
 	for i := range d.labels {
 		if bytes.Equal(d.labels[i].key, metricName) {
-			d.stream = appendEscaped(d.stream, d.labels[i].value)
+			d.metric = d.labels[i].value
+			d.stream = appendEscaped(d.stream, d.metric)
 			rest = append(d.labels[:i], d.labels[i+1:]...)
 			break
 		}
@@ -237,17 +254,18 @@ func (d *RemoteWrite) join() bool {
 var metricName = []byte("__name__")
 
 // sample reads a message Sample.
-func (d *RemoteWrite) sample(value []byte, p Point) {
+func (d *RemoteWrite) sample(value []byte, c counting) {
 	var bits uint64
+	var at int64
 	w := wire{rest: value}
 	for w.next() {
 		switch w.tag {
 		case 1<<3 | fixed64:
 			bits = w.scalar
 		case 2<<3 | varint:
-			p.Time = int64(w.scalar)
+			at = int64(w.scalar)
 		case 3<<3 | varint:
-			p.Start = int64(w.scalar)
+			c.start = int64(w.scalar)
 		}
 	}
 	switch {
@@ -257,15 +275,16 @@ func (d *RemoteWrite) sample(value []byte, p Point) {
 		d.skip()
 	default:
 		d.field(nil, math.Float64frombits(bits))
-		d.finish(p)
+		d.add(d.stream, at, c)
 	}
 }
 
 // native reads a message Histogram.
-func (d *RemoteWrite) native(value []byte, p Point) {
+func (d *RemoteWrite) native(value []byte, c counting) {
 	const gauge = 3 // the reset hint of a histogram that is no counter
 	var count, sum float64
-	p.Kind, p.Monotonic = Cumulative, true
+	var at int64
+	c.cumulative = true
 	w := wire{rest: value}
 	for w.next() {
 		switch w.tag {
@@ -277,12 +296,12 @@ func (d *RemoteWrite) native(value []byte, p Point) {
 			sum = w.float()
 		case 14<<3 | varint:
 			if w.scalar == gauge {
-				p.Kind, p.Monotonic = Instant, false
+				c.cumulative = false
 			}
 		case 15<<3 | varint:
-			p.Time = int64(w.scalar)
+			at = int64(w.scalar)
 		case 17<<3 | varint:
-			p.Start = int64(w.scalar)
+			c.start = int64(w.scalar)
 		}
 	}
 	switch {
@@ -295,14 +314,6 @@ func (d *RemoteWrite) native(value []byte, p Point) {
 		if count > 0 {
 			d.field(fieldMean, sum/count)
 		}
-		d.finish(p)
+		d.add(d.stream, at, c)
 	}
-}
-
-// finish adds the point; an Instant one has no start.
-func (d *RemoteWrite) finish(p Point) {
-	if p.Kind == Instant {
-		p.Start = 0
-	}
-	d.add(d.stream, p)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/snappy"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/weirstream/weir/operator"
 )
 
 func golden(t testing.TB, name string) []byte {
@@ -19,6 +21,28 @@ func golden(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// isCount reports whether the event's first field, by name, counts.
+func isCount(ev *operator.Event) bool { return ev.Fields[0].Kind == operator.Cumulative }
+
+func TestRemoteWrite1TakesCountersByTheirNames(t *testing.T) {
+	for name, counts := range map[string]bool{
+		"http_requests_total": true, "latency_bucket": true, "latency_count": true, "latency_sum": true,
+		"total": false, "count": false, "requests_totals": false,
+	} {
+		sample := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
+		sample = protowire.AppendFixed64(sample, math.Float64bits(3))
+		pair := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "__name__")
+		pair = protowire.AppendString(protowire.AppendTag(pair, 2, protowire.BytesType), name)
+		series := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), pair)
+		series = protowire.AppendBytes(protowire.AppendTag(series, 2, protowire.BytesType), sample)
+		request := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), series)
+		got, faults := NewRemoteWrite().Decode(nil, Record{Value: snappy.Encode(nil, request)})
+		if len(got) != 1 || isCount(&got[0]) != counts {
+			t.Errorf("%s: %+v %v", name, got, faults)
+		}
+	}
 }
 
 func TestRemoteWrite1ReadsWhatPrometheusWrites(t *testing.T) {
@@ -38,8 +62,8 @@ func TestRemoteWrite1ReadsWhatPrometheusWrites(t *testing.T) {
 	if diff := cmp.Diff(reason, reasons(faults)); diff != "" {
 		t.Error(diff)
 	}
-	for i, kind := range []Kind{Instant, Instant, Instant, Cumulative, Instant} {
-		if got[i].Kind != kind || got[i].Monotonic != (kind == Cumulative) {
+	for i, counts := range []bool{false, false, false, true, false} {
+		if isCount(&got[i]) != counts {
 			t.Errorf("%+v", got[i])
 		}
 	}
@@ -60,8 +84,8 @@ func TestRemoteWrite2ReadsWhatPrometheusWrites(t *testing.T) {
 		t.Error(diff)
 	}
 	for i, start := range []int64{1795420000000, 1795420000000, 0, 2} {
-		if p := got[i]; p.Start != start || p.Monotonic != (start != 0) || (p.Kind == Cumulative) != (start != 0) {
-			t.Errorf("%+v, want start %d", p, start)
+		if got[i].Start != start || isCount(&got[i]) != (start != 0) {
+			t.Errorf("%+v, want start %d", got[i], start)
 		}
 	}
 }
@@ -83,7 +107,7 @@ func TestRemoteWriteRefusesWhatIsNoRequest(t *testing.T) {
 		"uncompressed 33 MiB": {snappy.Encode(nil, make([]byte, MaxValueBytes+1)), ReasonTooLarge},
 	} {
 		d := NewRemoteWrite()
-		var points []Point
+		var points []operator.Event
 		var faults []Fault
 		n := allocated(func() { points, faults = d.Decode(nil, Record{Value: c.value}) })
 		if diff := cmp.Diff(map[int]string{WholeRecord: c.reason}, reasons(faults)); diff != "" || len(points) > 0 || n > 1<<20 {
@@ -136,7 +160,7 @@ func writeRequest(n int) []byte {
 func TestDecodingRemoteWriteAllocatesNothingOnceGrown(t *testing.T) {
 	d := NewRemoteWrite()
 	value := writeRequest(100)
-	var points []Point
+	var points []operator.Event
 	step := func() {
 		d.Reset()
 		points, _ = d.Decode(points[:0], Record{Value: value})

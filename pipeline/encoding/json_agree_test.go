@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"encoding/json"
@@ -181,20 +181,20 @@ func referenceDecode(key string, b []byte) (want decoded, ok bool) {
 func checkAgrees(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
-}, d *JSONDecoder, key string, value []byte,
+}, d *JSON, key string, value []byte,
 ) {
 	t.Helper()
 	var ev operator.Event
-	err := d.Decode(&ev, []byte(key), value, recordTime)
+	err := decodeOne(d, &ev, []byte(key), value, recordTime)
 	if len(value) == 0 {
 		if err == nil {
 			t.Fatalf("an empty record was accepted")
 		}
 		return
 	}
-	var fault *DecodeError
+	var fault *Fault
 	if err != nil && !errors.As(err, &fault) {
-		t.Fatalf("%q: error is no *DecodeError: %v", value, err)
+		t.Fatalf("%q: error is no *Fault: %v", value, err)
 	}
 	valid := referenceValid(value)
 	if valid && referenceDepth(value) > maxJSONDepth {

@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"encoding/json"
@@ -24,13 +24,15 @@ func BenchmarkDecode(b *testing.B) {
 		value := []byte(record)
 		b.Run(benchNames[i], func(b *testing.B) {
 			d := newTestDecoder(b)
-			var ev operator.Event
+			var events []operator.Event
 			b.SetBytes(int64(len(value)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := d.Decode(&ev, nil, value, 0); err != nil {
-					b.Fatal(err)
-				}
+				d.Reset()
+				events, _ = d.Decode(events[:0], Record{Value: value})
+			}
+			if len(events) != 1 {
+				b.Fatal(events)
 			}
 		})
 	}
@@ -62,7 +64,7 @@ func BenchmarkDecodeEncodingJSON(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	for name, p := range map[string]*operator.Prediction{"value": plainPrediction(), "values": namedPrediction()} {
 		b.Run(name, func(b *testing.B) {
-			id := AppendID(nil, "events", 3, 918273)
+			id := AppendID(nil, "events", 3, &plainPrediction().Event)
 			buf := AppendJSON(nil, p, id, "telemetry-s@ab12cd34")
 			b.SetBytes(int64(len(buf)))
 			b.ReportAllocs()

@@ -1,12 +1,8 @@
-package pipeline
+package encoding
 
-import (
-	"math"
+import "math"
 
-	"github.com/weirstream/weir/operator"
-)
-
-func (d *JSONDecoder) readStream() bool {
+func (d *JSON) readStream() bool {
 	start := d.pos
 	switch d.peek() {
 	case '"':
@@ -25,7 +21,7 @@ func (d *JSONDecoder) readStream() bool {
 	return true
 }
 
-func (d *JSONDecoder) readTime() bool {
+func (d *JSON) readTime() bool {
 	start, ok, isTime := d.pos, false, false
 	switch c := d.peek(); {
 	case c == 'n':
@@ -61,7 +57,7 @@ const (
 )
 
 // readNumber reads a number or the string of one.
-func (d *JSONDecoder) readNumber(name []byte) (v float64, kind presence, ok bool) {
+func (d *JSON) readNumber(name []byte) (v float64, kind presence, ok bool) {
 	start := d.pos
 	var num []byte
 	switch c := d.peek(); {
@@ -95,14 +91,14 @@ func (d *JSONDecoder) readNumber(name []byte) (v float64, kind presence, ok bool
 	return v, present, true
 }
 
-func (d *JSONDecoder) readValues(ev *operator.Event) bool {
+func (d *JSON) readValues() bool {
 	start := d.pos
 	switch d.peek() {
 	case 'n':
 		return d.literal("null")
 	case '{':
 		d.found.values = true
-		return d.readFields(ev)
+		return d.readFields()
 	}
 	if !d.skip() {
 		return false
@@ -113,7 +109,7 @@ func (d *JSONDecoder) readValues(ev *operator.Event) bool {
 
 // readFields appends the fields of an event. A field that is null is NaN until
 // complete takes it out, as its name may not come again.
-func (d *JSONDecoder) readFields(ev *operator.Event) bool {
+func (d *JSON) readFields() bool {
 	more, ok := d.open('}')
 	for more {
 		member, isMember := d.member()
@@ -128,7 +124,7 @@ func (d *JSONDecoder) readFields(ev *operator.Event) bool {
 		if kind == missing {
 			v = math.NaN()
 		}
-		d.addField(ev, operator.Field{Name: name, Value: v})
+		d.addField(name, v)
 		if more, ok = d.next('}'); !ok {
 			return false
 		}
@@ -136,15 +132,15 @@ func (d *JSONDecoder) readFields(ev *operator.Event) bool {
 	return ok
 }
 
-func (d *JSONDecoder) addField(ev *operator.Event, field operator.Field) {
+func (d *JSON) addField(name []byte, v float64) {
 	switch {
-	case len(field.Name) == 0:
+	case len(name) == 0:
 		d.reject(ReasonBadValue, "a field's name is empty")
-	case len(field.Name) > MaxFieldNameBytes:
-		d.reject(ReasonTooLarge, "field name %v has more than %d bytes", quoted(field.Name), MaxFieldNameBytes)
-	case len(ev.Fields) == MaxFields:
+	case len(name) > MaxFieldNameBytes:
+		d.reject(ReasonTooLarge, "field name %v has more than %d bytes", quoted(name), MaxFieldNameBytes)
+	case len(d.batch.current()) == MaxFields:
 		d.reject(ReasonTooLarge, "more than %d fields", MaxFields)
 	default:
-		ev.Fields = append(ev.Fields, field)
+		d.batch.field(name, v)
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"strconv"
@@ -16,7 +16,7 @@ type jsonScanner struct {
 	data  []byte
 	pos   int
 	depth int // of the arrays and objects around pos
-	err   *DecodeError
+	err   *Fault
 }
 
 func (s *jsonScanner) syntax(msg string) bool {
@@ -28,7 +28,7 @@ func (s *jsonScanner) syntax(msg string) bool {
 	if len(near) > 0 {
 		detail += ", near " + quoted(near).String()
 	}
-	s.err = &DecodeError{ReasonNotJSON, detail}
+	s.err = &Fault{WholeRecord, ReasonNotJSON, detail}
 	return false
 }
 
@@ -221,7 +221,7 @@ func (s *jsonScanner) member() (name jsonString, ok bool) {
 // open enters the object or array at pos and says whether it has a first element.
 func (s *jsonScanner) open(closing byte) (more, ok bool) {
 	if s.depth++; s.depth > maxJSONDepth {
-		s.err = &DecodeError{ReasonTooLarge, "nested deeper than " + strconv.Itoa(maxJSONDepth) + " levels"}
+		s.err = &Fault{WholeRecord, ReasonTooLarge, "nested deeper than " + strconv.Itoa(maxJSONDepth) + " levels"}
 		return false, false
 	}
 	s.pos++

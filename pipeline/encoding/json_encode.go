@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"math"
@@ -8,14 +8,19 @@ import (
 	"github.com/weirstream/weir/operator"
 )
 
-// AppendID appends topic-partition-offset, the identity of the record that an
-// output was computed from.
-func AppendID(dst []byte, topic string, partition int, offset int64) []byte {
+// AppendID appends topic-partition-offset, the identity of the event that an output was
+// computed from; behind it -index where the record holds many.
+func AppendID(dst []byte, topic string, partition int, ev *operator.Event) []byte {
 	dst = append(dst, topic...)
 	dst = append(dst, '-')
 	dst = strconv.AppendInt(dst, int64(partition), 10)
 	dst = append(dst, '-')
-	return strconv.AppendInt(dst, offset, 10)
+	dst = strconv.AppendInt(dst, ev.Offset, 10)
+	if ev.Index == operator.WholeRecord {
+		return dst
+	}
+	dst = append(dst, '-')
+	return strconv.AppendInt(dst, int64(ev.Index), 10)
 }
 
 // AppendJSON appends a prediction as one JSON object on one line, without a line

@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"errors"
@@ -14,13 +14,23 @@ import (
 
 const recordTime = 1795429680000 // 2026-11-23T10:28:00Z
 
-func newTestDecoder(t testing.TB) *JSONDecoder {
+func newTestDecoder(t testing.TB) *JSON {
 	t.Helper()
-	d, err := NewJSONDecoder(DefaultJSONNames())
+	d, err := NewJSON(DefaultJSONNames())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// decodeOne reads one record into ev.
+func decodeOne(d *JSON, ev *operator.Event, key, value []byte, recordTime int64) error {
+	events, faults := d.Decode(nil, Record{Key: key, Value: value, Time: recordTime})
+	if len(faults) > 0 {
+		return &faults[0]
+	}
+	*ev = events[0]
+	return nil
 }
 
 // decoded is an Event that cmp.Diff can print.
@@ -40,7 +50,7 @@ func describe(ev *operator.Event) decoded {
 	return got
 }
 
-func plain(stream string, time int64, value float64) decoded {
+func plainEvent(stream string, time int64, value float64) decoded {
 	return decoded{stream, time, map[string]float64{"": value}, " "}
 }
 
@@ -53,46 +63,46 @@ var goodRecords = []struct {
 }{
 	{
 		"RFC 3339", "", `{"stream":"web-7/cpu","ts":"2026-11-23T10:28:00Z","value":0.93}`,
-		plain("web-7/cpu", recordTime, 0.93),
+		plainEvent("web-7/cpu", recordTime, 0.93),
 	},
 	{
 		"milliseconds and fields, sorted", "",
 		`{"stream":"web-7","ts":1795429680123,"values":{"mem":0.41,"cpu":0.93,"Mem":1}}`,
 		decoded{"web-7", 1795429680123, map[string]float64{"cpu": 0.93, "mem": 0.41, "Mem": 1}, "Mem cpu mem "},
 	},
-	{"fraction and offset", "", `{"stream":"s","ts":"2026-11-23T11:28:00.2509+01:00","value":1}`, plain("s", recordTime+250, 1)},
-	{"lower case time", "", `{"stream":"s","ts":"2026-11-23t10:28:00z","value":1}`, plain("s", recordTime, 1)},
-	{"milliseconds in a string", "", `{"stream":"s","ts":"1795429680000","value":1}`, plain("s", recordTime, 1)},
-	{"milliseconds with exponent", "", `{"stream":"s","ts":1.79542968e12,"value":1}`, plain("s", recordTime, 1)},
-	{"before 1970", "", `{"stream":"s","ts":-1000,"value":1}`, plain("s", -1000, 1)},
-	{"no time", "", `{"stream":"s","value":1}`, plain("s", recordTime, 1)},
-	{"null time", "", `{"stream":"s","ts":null,"value":1}`, plain("s", recordTime, 1)},
-	{"first moment", "", `{"stream":"s","ts":"0001-01-01T00:00:00Z","value":1}`, plain("s", minTime, 1)},
-	{"last moment", "", `{"stream":"s","ts":"9999-12-31T23:59:59.999Z","value":1}`, plain("s", maxTime, 1)},
-	{"leap day", "", `{"stream":"s","ts":"2024-02-29T00:00:00Z","value":1}`, plain("s", 1709164800000, 1)},
-	{"stream from the key", "k/1", `{"value":1}`, plain("k/1", recordTime, 1)},
-	{"empty stream", "k", `{"stream":"","value":1}`, plain("k", recordTime, 1)},
-	{"null stream", "k", `{"stream":null,"value":1}`, plain("k", recordTime, 1)},
-	{"stream before key", "k", `{"stream":"s","value":1}`, plain("s", recordTime, 1)},
-	{"longest stream", "", `{"stream":"` + longestStream + `","value":1}`, plain(longestStream, recordTime, 1)},
-	{"escapes", "", `{"\u0073tream":"a\/b\"\u00e9\ud83d\ude00\n","value":1}`, plain("a/b\"é😀\n", recordTime, 1)},
-	{"numeric string", "", `{"stream":"s","value":"12.5"}`, plain("s", recordTime, 12.5)},
-	{"escaped numeric string", "", `{"stream":"s","value":"\u0031e2"}`, plain("s", recordTime, 100)},
-	{"minus zero", "", `{"stream":"s","value":-0.0}`, plain("s", recordTime, 0)},
-	{"underflow", "", `{"stream":"s","value":-1e-400}`, plain("s", recordTime, 0)},
+	{"fraction and offset", "", `{"stream":"s","ts":"2026-11-23T11:28:00.2509+01:00","value":1}`, plainEvent("s", recordTime+250, 1)},
+	{"lower case time", "", `{"stream":"s","ts":"2026-11-23t10:28:00z","value":1}`, plainEvent("s", recordTime, 1)},
+	{"milliseconds in a string", "", `{"stream":"s","ts":"1795429680000","value":1}`, plainEvent("s", recordTime, 1)},
+	{"milliseconds with exponent", "", `{"stream":"s","ts":1.79542968e12,"value":1}`, plainEvent("s", recordTime, 1)},
+	{"before 1970", "", `{"stream":"s","ts":-1000,"value":1}`, plainEvent("s", -1000, 1)},
+	{"no time", "", `{"stream":"s","value":1}`, plainEvent("s", recordTime, 1)},
+	{"null time", "", `{"stream":"s","ts":null,"value":1}`, plainEvent("s", recordTime, 1)},
+	{"first moment", "", `{"stream":"s","ts":"0001-01-01T00:00:00Z","value":1}`, plainEvent("s", minTime, 1)},
+	{"last moment", "", `{"stream":"s","ts":"9999-12-31T23:59:59.999Z","value":1}`, plainEvent("s", maxTime, 1)},
+	{"leap day", "", `{"stream":"s","ts":"2024-02-29T00:00:00Z","value":1}`, plainEvent("s", 1709164800000, 1)},
+	{"stream from the key", "k/1", `{"value":1}`, plainEvent("k/1", recordTime, 1)},
+	{"empty stream", "k", `{"stream":"","value":1}`, plainEvent("k", recordTime, 1)},
+	{"null stream", "k", `{"stream":null,"value":1}`, plainEvent("k", recordTime, 1)},
+	{"stream before key", "k", `{"stream":"s","value":1}`, plainEvent("s", recordTime, 1)},
+	{"longest stream", "", `{"stream":"` + longestStream + `","value":1}`, plainEvent(longestStream, recordTime, 1)},
+	{"escapes", "", `{"\u0073tream":"a\/b\"\u00e9\ud83d\ude00\n","value":1}`, plainEvent("a/b\"é😀\n", recordTime, 1)},
+	{"numeric string", "", `{"stream":"s","value":"12.5"}`, plainEvent("s", recordTime, 12.5)},
+	{"escaped numeric string", "", `{"stream":"s","value":"\u0031e2"}`, plainEvent("s", recordTime, 100)},
+	{"minus zero", "", `{"stream":"s","value":-0.0}`, plainEvent("s", recordTime, 0)},
+	{"underflow", "", `{"stream":"s","value":-1e-400}`, plainEvent("s", recordTime, 0)},
 	{"null value beside values", "", `{"stream":"s","value":null,"values":{"a":1}}`, decoded{"s", recordTime, map[string]float64{"a": 1}, "a "}},
-	{"null values beside value", "", `{"stream":"s","values":null,"value":1}`, plain("s", recordTime, 1)},
+	{"null values beside value", "", `{"stream":"s","values":null,"value":1}`, plainEvent("s", recordTime, 1)},
 	{"a field is null", "", `{"stream":"s","values":{"b":"2","a":null}}`, decoded{"s", recordTime, map[string]float64{"b": 2}, "b "}},
-	{"unknown members", "", `{"x":[1,{"y":[]},"\u0000"],"stream":"s","x":{"value":3},"value":1,"z":1e999}`, plain("s", recordTime, 1)},
+	{"unknown members", "", `{"x":[1,{"y":[]},"\u0000"],"stream":"s","x":{"value":3},"value":1,"z":1e999}`, plainEvent("s", recordTime, 1)},
 	{"white space", "", " {\t\"stream\" : \"s\" ,\r\n \"values\" : { \"a\" : 1 , \"b\" : 2 } } \n", decoded{"s", recordTime, map[string]float64{"a": 1, "b": 2}, "a b "}},
-	{"deep", "", `{"stream":"s","value":1,"x":` + strings.Repeat("[", maxJSONDepth-1) + strings.Repeat("]", maxJSONDepth-1) + `}`, plain("s", recordTime, 1)},
+	{"deep", "", `{"stream":"s","value":1,"x":` + strings.Repeat("[", maxJSONDepth-1) + strings.Repeat("]", maxJSONDepth-1) + `}`, plainEvent("s", recordTime, 1)},
 }
 
 func TestDecodeReadsWhatTheInputContractPromises(t *testing.T) {
 	d := newTestDecoder(t)
-	ev := operator.Event{Offset: 7}
+	var ev operator.Event
 	for _, test := range goodRecords {
-		if err := d.Decode(&ev, []byte(test.key), []byte(test.value), recordTime); err != nil {
+		if err := decodeOne(d, &ev, []byte(test.key), []byte(test.value), recordTime); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
 		}
@@ -104,9 +114,6 @@ func TestDecodeReadsWhatTheInputContractPromises(t *testing.T) {
 				t.Errorf("%s: value is -0", test.name)
 			}
 		}
-	}
-	if ev.Offset != 7 {
-		t.Errorf("Decode changed the offset to %d", ev.Offset)
 	}
 }
 
@@ -246,11 +253,11 @@ const badTimes = `{"ts":true,"value":1}
 {"ts":"0001-01-01T00:00:00+00:01","value":1}
 {"ts":"9999-12-31T23:59:59-00:01","value":1}`
 
-func checkRefused(t *testing.T, d *JSONDecoder, key, value []byte, want string) {
+func checkRefused(t *testing.T, d *JSON, key, value []byte, want string) {
 	t.Helper()
 	var ev operator.Event
-	err := d.Decode(&ev, key, value, recordTime)
-	var fault *DecodeError
+	err := decodeOne(d, &ev, key, value, recordTime)
+	var fault *Fault
 	if !errors.As(err, &fault) {
 		t.Errorf("%.80q: %v, want reason %s", value, err, want)
 		return
@@ -265,7 +272,7 @@ func checkRefused(t *testing.T, d *JSONDecoder, key, value []byte, want string) 
 
 func TestDecodeNamesTheFieldAtFault(t *testing.T) {
 	d := newTestDecoder(t)
-	err := d.Decode(&operator.Event{}, nil, []byte(`{"stream":"s","values":{"a":1,"disk":"full"}}`), recordTime)
+	err := decodeOne(d, &operator.Event{}, nil, []byte(`{"stream":"s","values":{"a":1,"disk":"full"}}`), recordTime)
 	const want = `bad_value: value of "disk" is "\"full\"", not a number`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -275,11 +282,11 @@ func TestDecodeNamesTheFieldAtFault(t *testing.T) {
 func TestDecodeWithoutAnyTimeIsRefused(t *testing.T) {
 	d := newTestDecoder(t)
 	var ev operator.Event
-	var fault *DecodeError
-	if err := d.Decode(&ev, nil, []byte(`{"stream":"s","value":1}`), -1); !errors.As(err, &fault) || fault.Reason != ReasonBadTime {
+	var fault *Fault
+	if err := decodeOne(d, &ev, nil, []byte(`{"stream":"s","value":1}`), -1); !errors.As(err, &fault) || fault.Reason != ReasonBadTime {
 		t.Errorf("no time anywhere: %v, want %s", err, ReasonBadTime)
 	}
-	if err := d.Decode(&ev, nil, []byte(`{"stream":"s","value":1,"ts":5}`), -1); err != nil {
+	if err := decodeOne(d, &ev, nil, []byte(`{"stream":"s","value":1,"ts":5}`), -1); err != nil {
 		t.Errorf("time in the value alone: %v", err)
 	}
 }
@@ -294,30 +301,30 @@ func TestDecodeTakesAtMostMaxFields(t *testing.T) {
 	}
 	d := newTestDecoder(t)
 	var ev operator.Event
-	if err := d.Decode(&ev, nil, value(MaxFields), recordTime); err != nil || len(ev.Fields) != MaxFields {
+	if err := decodeOne(d, &ev, nil, value(MaxFields), recordTime); err != nil || len(ev.Fields) != MaxFields {
 		t.Errorf("%d fields: %v, got %d", MaxFields, err, len(ev.Fields))
 	}
 	checkRefused(t, d, nil, value(MaxFields+1), ReasonTooLarge)
 }
 
 func TestDecodeReadsConfiguredNames(t *testing.T) {
-	d, err := NewJSONDecoder(JSONNames{Stream: "host", Time: "@timestamp", Value: "v", Values: "metrics"})
+	d, err := NewJSON(JSONNames{Stream: "host", Time: "@timestamp", Value: "v", Values: "metrics"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var ev operator.Event
-	err = d.Decode(&ev, nil, []byte(`{"host":"h","@timestamp":5,"v":2,"stream":7,"value":"x","ts":[],"values":0}`), recordTime)
+	err = decodeOne(d, &ev, nil, []byte(`{"host":"h","@timestamp":5,"v":2,"stream":7,"value":"x","ts":[],"values":0}`), recordTime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(plain("h", 5, 2), describe(&ev)); diff != "" {
+	if diff := cmp.Diff(plainEvent("h", 5, 2), describe(&ev)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestJSONNamesMustDiffer(t *testing.T) {
 	for _, names := range []JSONNames{{}, {"a", "b", "c", "a"}, {"a", "", "c", "d"}} {
-		if _, err := NewJSONDecoder(names); err == nil {
+		if _, err := NewJSON(names); err == nil {
 			t.Errorf("names %q were accepted", names)
 		}
 	}
@@ -332,7 +339,7 @@ func TestDecodedEventsStayUntilReset(t *testing.T) {
 		d.Reset()
 		for i := range events {
 			value := fmt.Appendf(nil, `{"stream":"a\/%d","values":{"\u0061%d":1}}`, i, i)
-			if err := d.Decode(&events[i], nil, value, recordTime); err != nil {
+			if err := decodeOne(d, &events[i], nil, value, recordTime); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -351,15 +358,16 @@ func TestDecodedEventsStayUntilReset(t *testing.T) {
 
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	d := newTestDecoder(t)
-	ev := operator.Event{Fields: make([]operator.Field, 0, 8)}
+	var events []operator.Event
 	key := []byte("k")
 	for _, record := range append([]string{`{"\u0073tream":"a\/b","value":"\u0031"}`}, benchRecords...) {
 		value := []byte(record)
 		batch := func() {
 			d.Reset()
 			for range 1000 {
-				if err := d.Decode(&ev, key, value, recordTime); err != nil {
-					t.Fatal(err)
+				var faults []Fault
+				if events, faults = d.Decode(events[:0], Record{Key: key, Value: value, Time: recordTime}); len(faults) > 0 {
+					t.Fatal(faults)
 				}
 			}
 		}

@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/weirstream/weir/operator"
 )
 
-// JSONNames are the names of the members that a JSONDecoder reads.
+// JSONNames are the names of the members that a JSON reads.
 type JSONNames struct {
 	// Stream holds the stream's name, a string.
 	Stream string
@@ -27,7 +27,7 @@ func DefaultJSONNames() JSONNames {
 	return JSONNames{Stream: "stream", Time: "ts", Value: "value", Values: "values"}
 }
 
-// A JSONDecoder makes events of JSON objects such as
+// A JSON makes events of JSON objects such as
 //
 //	{"stream":"web-7/cpu","ts":"2026-11-23T10:28:00Z","value":0.93}
 //	{"stream":"web-7","ts":1795429680000,"values":{"cpu":0.93,"mem":"0.41"}}
@@ -37,18 +37,19 @@ func DefaultJSONNames() JSONNames {
 // decoder. So an event is valid as long as its record is, and until Reset.
 // Decoding allocates nothing once that memory has grown to its size.
 //
-// A JSONDecoder belongs to one goroutine.
-type JSONDecoder struct {
+// A JSON belongs to one goroutine.
+type JSON struct {
 	names JSONNames
-	block []byte // unescaped strings
+	batch batch // its text are unescaped strings
 	jsonScanner
 	found jsonFound
 }
 
 // jsonFound is what was read of one record.
 type jsonFound struct {
-	fault    *DecodeError // the first fault of meaning
-	seen     [4]bool      // members, in the order of JSONNames
+	fault    *Fault  // the first fault of meaning
+	key      []byte  // the record's
+	seen     [4]bool // members, in the order of JSONNames
 	stream   []byte
 	time     int64
 	value    float64
@@ -57,9 +58,9 @@ type jsonFound struct {
 	values   bool // the values' object is there
 }
 
-// NewJSONDecoder returns a decoder that reads the named members. No two names
+// NewJSON returns a decoder that reads the named members. No two names
 // may be equal, and none empty.
-func NewJSONDecoder(names JSONNames) (*JSONDecoder, error) {
+func NewJSON(names JSONNames) (*JSON, error) {
 	all := []string{names.Stream, names.Time, names.Value, names.Values}
 	for i, name := range all {
 		if name == "" {
@@ -69,57 +70,56 @@ func NewJSONDecoder(names JSONNames) (*JSONDecoder, error) {
 			return nil, fmt.Errorf("json names %q: %q is used twice", all, name)
 		}
 	}
-	return &JSONDecoder{names: names}, nil
+	return &JSON{names: names}, nil
 }
 
 // Reset takes back the memory of all events decoded so far.
-func (d *JSONDecoder) Reset() {
-	d.block = d.block[:0]
+func (d *JSON) Reset() {
+	d.batch.Reset()
 }
 
-// Decode reads one record into ev: its Stream, Time and Fields, whose memory is
-// used again; Offset is left alone. A record without a stream is of the stream
-// that its key names. A record without a time has recordTime, in Unix
-// milliseconds, which is negative where there is none.
-//
-// A member of values that is null is a field that this event lacks. An error is
-// a *DecodeError, and leaves ev without meaning.
-func (d *JSONDecoder) Decode(ev *operator.Event, key, value []byte, recordTime int64) error {
-	if value == nil {
-		return &DecodeError{ReasonTombstone, "the record has no value"}
+// Decode appends the record's one event to dst, or says what is wrong with it. A record
+// that names no stream is of the stream that its key names. One without a time has the
+// record's. A member of values that is null is a field that this event lacks. The faults
+// are valid until the next Decode.
+func (d *JSON) Decode(dst []operator.Event, r Record) ([]operator.Event, []Fault) {
+	if d.batch.begin(dst, r) {
+		if fault := d.read(r); fault != nil {
+			d.batch.faults = append(d.batch.faults, *fault)
+		}
 	}
-	if len(value) == 0 {
-		return &DecodeError{ReasonEmptyValue, "the record's value is empty"}
-	}
-	ev.Fields = ev.Fields[:0]
-	d.jsonScanner = jsonScanner{data: value}
-	d.found = jsonFound{time: recordTime}
-	if !d.document(ev) {
+	return d.batch.end()
+}
+
+func (d *JSON) read(r Record) *Fault {
+	d.batch.start()
+	d.jsonScanner = jsonScanner{data: r.Value}
+	d.found = jsonFound{time: r.Time, key: r.Key}
+	if !d.document() {
 		return d.err
 	}
+	fields := d.complete()
 	if d.found.fault == nil {
-		d.complete(ev, key)
+		d.batch.events = append(d.batch.events, operator.Event{
+			Index: operator.WholeRecord, Stream: d.found.stream, Time: d.found.time, Fields: fields,
+		})
 	}
-	if d.found.fault != nil {
-		return d.found.fault
-	}
-	ev.Stream, ev.Time = d.found.stream, d.found.time
-	return nil
+	return d.found.fault
 }
 
 // reject notes a fault of meaning and goes on, so that the rest of the text is
 // checked as well.
-func (d *JSONDecoder) reject(reason string, format string, args ...any) {
+func (d *JSON) reject(reason string, format string, args ...any) {
 	if d.found.fault == nil {
-		d.found.fault = &DecodeError{reason, fmt.Sprintf(format, args...)}
+		d.found.fault = &Fault{WholeRecord, reason, fmt.Sprintf(format, args...)}
 	}
 }
 
-func (d *JSONDecoder) document(ev *operator.Event) bool {
+func (d *JSON) document() bool {
 	d.space()
 	start := d.pos
 	if d.peek() == '{' {
-		if !d.object(ev) {
+		if !d.object() {
 			return false
 		}
 	} else {
@@ -135,11 +135,11 @@ func (d *JSONDecoder) document(ev *operator.Event) bool {
 	return true
 }
 
-func (d *JSONDecoder) object(ev *operator.Event) bool {
+func (d *JSON) object() bool {
 	more, ok := d.open('}')
 	for more {
 		name, isMember := d.member()
-		if !isMember || !d.readMember(ev, d.text(name)) {
+		if !isMember || !d.readMember(d.text(name)) {
 			return false
 		}
 		if more, ok = d.next('}'); !ok {
@@ -149,7 +149,7 @@ func (d *JSONDecoder) object(ev *operator.Event) bool {
 	return ok
 }
 
-func (d *JSONDecoder) readMember(ev *operator.Event, name []byte) bool {
+func (d *JSON) readMember(name []byte) bool {
 	switch string(name) {
 	case d.names.Stream:
 		d.once(0, name)
@@ -164,12 +164,12 @@ func (d *JSONDecoder) readMember(ev *operator.Event, name []byte) bool {
 		return ok
 	case d.names.Values:
 		d.once(3, name)
-		return d.readValues(ev)
+		return d.readValues()
 	}
 	return d.skip()
 }
 
-func (d *JSONDecoder) once(member int, name []byte) {
+func (d *JSON) once(member int, name []byte) {
 	if d.found.seen[member] {
 		d.reject(ReasonDuplicateKey, "member %v is there twice", quoted(name))
 	}
@@ -177,45 +177,46 @@ func (d *JSONDecoder) once(member int, name []byte) {
 }
 
 // text returns a string without its escapes.
-func (d *JSONDecoder) text(s jsonString) []byte {
+func (d *JSON) text(s jsonString) []byte {
 	if !s.escaped {
 		return s.raw
 	}
-	if cap(d.block)-len(d.block) < len(s.raw) {
-		// Earlier events keep the old block, so it is replaced, never moved.
-		const minBlock = 4 << 10
-		d.block = make([]byte, 0, max(minBlock, 2*cap(d.block), len(s.raw)))
-	}
-	start := len(d.block)
-	d.block = appendUnescaped(d.block, s.raw)
-	return d.block[start:len(d.block):len(d.block)]
+	text := d.batch.room(len(s.raw))
+	return d.batch.took(appendUnescaped(text, s.raw))
 }
 
-// complete checks what only the whole record can tell.
-func (d *JSONDecoder) complete(ev *operator.Event, key []byte) {
-	d.completeStream(key)
+// complete checks what only the whole record can tell, and returns its fields.
+func (d *JSON) complete() []operator.Field {
+	if d.found.fault != nil {
+		return nil
+	}
+	d.completeStream(d.found.key)
 	if !d.found.hasTime && (d.found.time < 0 || d.found.time > maxTime) {
 		d.reject(ReasonBadTime, "neither the value nor the record has a time")
-	}
-	slices.SortFunc(ev.Fields, func(a, b operator.Field) int { return bytes.Compare(a.Name, b.Name) })
-	for i := 1; i < len(ev.Fields); i++ {
-		if name := ev.Fields[i].Name; bytes.Equal(ev.Fields[i-1].Name, name) {
-			d.reject(ReasonDuplicateKey, "field %v is there twice", quoted(name))
-		}
 	}
 	if d.found.hasValue && d.found.values {
 		d.reject(ReasonBadValue, "the record has both %q and %q", d.names.Value, d.names.Values)
 	}
-	if d.found.hasValue {
-		ev.Fields = append(ev.Fields[:0], operator.Field{Value: d.found.value})
+	fields := d.batch.current()
+	slices.SortFunc(fields, func(a, b operator.Field) int { return bytes.Compare(a.Name, b.Name) })
+	for i := 1; i < len(fields); i++ {
+		if name := fields[i].Name; bytes.Equal(fields[i-1].Name, name) {
+			d.reject(ReasonDuplicateKey, "field %v is there twice", quoted(name))
+		}
 	}
-	ev.Fields = slices.DeleteFunc(ev.Fields, func(f operator.Field) bool { return math.IsNaN(f.Value) })
-	if len(ev.Fields) == 0 {
+	fields = slices.DeleteFunc(fields, func(f operator.Field) bool { return math.IsNaN(f.Value) })
+	if d.found.hasValue {
+		d.batch.start()
+		d.batch.field(nil, d.found.value)
+		fields = d.batch.current()
+	}
+	if len(fields) == 0 {
 		d.reject(ReasonNoValue, "the record has no number in %q or %q", d.names.Value, d.names.Values)
 	}
+	return fields
 }
 
-func (d *JSONDecoder) completeStream(key []byte) {
+func (d *JSON) completeStream(key []byte) {
 	if len(d.found.stream) == 0 {
 		if len(key) == 0 || !utf8.Valid(key) {
 			d.reject(ReasonNoStream, "no member %q, and the record's key %v is no text", d.names.Stream, quoted(key))

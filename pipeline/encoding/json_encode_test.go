@@ -1,4 +1,4 @@
-package pipeline
+package encoding
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ import (
 func plainPrediction() *operator.Prediction {
 	return &operator.Prediction{
 		Event: operator.Event{
-			Stream: []byte("web-7/cpu"), Offset: 918273, Time: recordTime,
+			Stream: []byte("web-7/cpu"), Offset: 918273, Index: operator.WholeRecord, Time: recordTime,
 			Fields: []operator.Field{{Value: 0.93}},
 		},
 		Forecasts:    []operator.Forecast{{YHat: 0.41, Lower: 0.28, Upper: 0.55}},
@@ -41,7 +41,7 @@ func namedPrediction() *operator.Prediction {
 
 func TestAppendJSONIsTheFixedOutput(t *testing.T) {
 	const model = "telemetry-s@ab12cd34"
-	id := AppendID(nil, "events", 3, 918273)
+	id := AppendID(nil, "events", 3, &plainPrediction().Event)
 	tests := []struct {
 		p    *operator.Prediction
 		want string
@@ -63,7 +63,7 @@ func TestAppendJSONIsTheFixedOutput(t *testing.T) {
 		p := *test.p
 		buf := make([]byte, 0, 4096)
 		allocs := testing.AllocsPerRun(100, func() {
-			AppendID(buf[:0], "events", 3, 918273)
+			AppendID(buf[:0], "events", 3, &operator.Event{Offset: 918273, Index: operator.WholeRecord})
 			AppendJSON(buf[:0], &p, id, model)
 		})
 		if allocs > 0 {
@@ -226,7 +226,7 @@ func TestOutputDecodesAsInput(t *testing.T) {
 		p.Stream = []byte(rapid.StringN(1, 40, -1).Draw(t, "stream"))
 		p.Time = rapid.Int64Range(minTime, maxTime).Draw(t, "ms")
 		p.Fields[0].Value = rapid.Float64().Draw(t, "value") + 0
-		if err := d.Decode(&ev, nil, AppendJSON(nil, p, []byte("t-0-0"), "m"), 0); err != nil {
+		if err := decodeOne(d, &ev, nil, AppendJSON(nil, p, []byte("t-0-0"), "m"), 0); err != nil {
 			t.Fatal(err)
 		}
 		if string(ev.Stream) != string(p.Stream) || ev.Time != p.Time || ev.Fields[0].Value != p.Fields[0].Value {
