@@ -42,6 +42,7 @@ type Operator struct {
 	// savedStreams is the number of records saved so far, savedBytes their bytes.
 	savedStreams, savedBytes int64
 	gapAt                    int64 // events before this offset are missing from the log
+	clock                    int64 // the log's, at the last event
 
 	stepper *ssm.Stepper
 	rows    rows
@@ -75,6 +76,7 @@ func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error)
 		return meta, fmt.Errorf("claim partition %s-%d for group %q: %w",
 			o.partition.Topic, o.partition.Number, o.partition.Group, err)
 	}
+	o.gapAt = meta.Gap
 	return meta, nil
 }
 
@@ -170,14 +172,17 @@ func (o *Operator) load(ctx context.Context, events []Event) error {
 		return nil
 	}
 	snaps, err := o.store.Load(ctx, o.partition, o.keys)
-	if err != nil && !errors.Is(err, statestore.ErrCorrupt) {
+	var bad *statestore.CorruptError
+	if err != nil && !errors.As(err, &bad) {
 		return fmt.Errorf("load %d streams of %s-%d: %w", len(o.keys), o.partition.Topic, o.partition.Number, err)
 	}
 	for i := range snaps {
 		o.restore(&snaps[i])
 	}
-	if err != nil {
-		o.result.Lost = append(o.result.Lost, LostStream{Err: err})
+	if bad != nil {
+		for i, key := range bad.Keys {
+			o.result.Lost = append(o.result.Lost, LostStream{Stream: key, Err: bad.Causes[i]})
+		}
 	}
 	return nil
 }
@@ -211,7 +216,8 @@ func (o *Operator) Checkpoint(ctx context.Context, cursor int64, fingerprint uin
 		o.dirty = o.dirty[n:]
 	}
 	o.dirty = nil
-	if err := o.store.Advance(ctx, o.partition, o.token, cursor, fingerprint); err != nil {
+	to := statestore.Position{Cursor: cursor, Fingerprint: fingerprint, Gap: o.gapAt, Time: o.clock}
+	if err := o.store.Advance(ctx, o.partition, o.token, to); err != nil {
 		return saved, fmt.Errorf("advance cursor to %d: %w", cursor, err)
 	}
 	o.cache.evict(o.cfg.MaxStreams)

@@ -85,7 +85,7 @@ func (d damaged) Load(ctx context.Context, p statestore.Partition, keys []string
 	for i := range snaps {
 		if snaps[i].Key == d.key {
 			snaps[i] = statestore.Snapshot{Key: d.key, Offset: statestore.NoOffset}
-			err = &statestore.CorruptError{Partition: p, Keys: []string{d.key}, Causes: []error{statestore.ErrCorrupt}}
+			err = &statestore.CorruptError{Partition: p, Keys: []string{d.key}, Saved: []int64{statestore.NoOffset}, Causes: []error{statestore.ErrCorrupt}}
 		}
 	}
 	return snaps, err
@@ -100,7 +100,7 @@ func TestRecordDamagedInTheStoreBeginsAnewAndSaysSo(t *testing.T) {
 
 	o, _ := open(t, m, damaged{store, "bad"}, 2, testConfig)
 	r := apply(t, o, plain("bad", 160, 1e5, 1), plain("good", 161, 1e5, 1))
-	if len(r.Lost) != 1 || !errors.Is(r.Lost[0].Err, statestore.ErrCorrupt) || !strings.Contains(r.Lost[0].Err.Error(), `"bad"`) {
+	if len(r.Lost) != 1 || !errors.Is(r.Lost[0].Err, statestore.ErrCorrupt) || r.Lost[0].Stream != "bad" {
 		t.Errorf("lost: %v", r.Lost)
 	}
 	if len(r.Predictions) != 2 || r.Predictions[0].N != 1 || r.Predictions[1].N != 81 {

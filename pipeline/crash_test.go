@@ -112,11 +112,11 @@ func (s witness) Save(ctx context.Context, p statestore.Partition, t statestore.
 	return s.Memory.Save(ctx, p, t, snaps)
 }
 
-func (s witness) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, cursor int64, fingerprint uint64) error {
-	err := s.Memory.Advance(ctx, p, t, cursor, fingerprint)
+func (s witness) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, to statestore.Position) error {
+	err := s.Memory.Advance(ctx, p, t, to)
 	if err == nil {
-		s.w.wantOutputs(fmt.Sprintf("the cursor is %d", cursor), cursor, func(*Message) bool { return true })
-		s.w.cursor = max(s.w.cursor, cursor)
+		s.w.wantOutputs(fmt.Sprintf("the cursor is %d", to.Cursor), to.Cursor, func(*Message) bool { return true })
+		s.w.cursor = max(s.w.cursor, to.Cursor)
 	}
 	return err
 }
@@ -264,9 +264,9 @@ func (s lifeStore) Save(ctx context.Context, p statestore.Partition, t statestor
 	return nil
 }
 
-func (s lifeStore) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, cursor int64, fingerprint uint64) error {
+func (s lifeStore) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, to statestore.Position) error {
 	s.call(storetest.Advance)
-	if err := s.Faulty.Advance(ctx, p, t, cursor, fingerprint); err != nil {
+	if err := s.Faulty.Advance(ctx, p, t, to); err != nil {
 		return err
 	}
 	s.at("after Advance")

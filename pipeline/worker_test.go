@@ -72,9 +72,9 @@ func (s notedStore) Save(ctx context.Context, p statestore.Partition, t statesto
 	return s.Store.Save(ctx, p, t, snaps)
 }
 
-func (s notedStore) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, cursor int64, fingerprint uint64) error {
-	s.note("advance %d", cursor)
-	return s.Store.Advance(ctx, p, t, cursor, fingerprint)
+func (s notedStore) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, to statestore.Position) error {
+	s.note("advance %d", to.Cursor)
+	return s.Store.Advance(ctx, p, t, to)
 }
 
 // noted returns a worker over log, and the diary of its calls.

@@ -5,13 +5,15 @@ import (
 	"strings"
 )
 
-// A CorruptError names the streams whose records Load could not use. It matches
-// [ErrCorrupt]. The other streams' snapshots were returned beside it.
+// A CorruptError names the streams whose records Load could not use: they are damaged, or
+// gone though they were saved. The other streams' snapshots were returned beside it.
 type CorruptError struct {
 	Partition Partition
 	// Keys are the streams, in the order in which Load was asked for them.
 	Keys []string
-	// Causes say what is wrong with each of Keys. Each matches ErrCorrupt.
+	// Saved are the offsets that Keys were saved as of, NoOffset where that is lost too.
+	Saved []int64
+	// Causes say what is wrong with each of Keys. Each matches ErrCorrupt or ErrLost.
 	Causes []error
 }
 
@@ -32,19 +34,19 @@ func (e *CorruptError) Error() string {
 	return b.String()
 }
 
-// Unwrap lets errors.Is find ErrCorrupt and errors.As the causes.
+// Unwrap lets errors.Is find ErrCorrupt and ErrLost, and errors.As the causes.
 func (e *CorruptError) Unwrap() []error { return e.Causes }
 
-// snapshotOf turns a stored record into key's snapshot, which aliases it. A corrupt
-// record is noted in e and gives the snapshot of an unknown stream.
-func (e *CorruptError) snapshotOf(key string, record []byte) Snapshot {
-	offset, state, err := decodeRecord(record)
+// snapshotOf turns what is stored into key's snapshot, which aliases it. A record that
+// cannot be used is noted in e and gives the snapshot of an unknown stream.
+func (e *CorruptError) snapshotOf(key string, there stored) Snapshot {
+	snap, saved, err := there.snapshot(key)
 	if err != nil {
 		e.Keys = append(e.Keys, key)
+		e.Saved = append(e.Saved, saved)
 		e.Causes = append(e.Causes, err)
-		return Snapshot{Key: key, Offset: NoOffset}
 	}
-	return Snapshot{Key: key, Offset: offset, State: state}
+	return snap
 }
 
 // errOrNil is e as Load returns it: nil where nothing was noted.

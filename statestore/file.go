@@ -13,11 +13,12 @@ import (
 // File keeps snapshots and metas in one file, a bbolt B+ tree, for one process at a
 // time. A Save or an Advance is one transaction and on disk when it returns: it takes
 // the time of an fsync, whatever the number of snapshots. The file does not shrink.
-// A damaged snapshot or page is found when it is read; not so a damaged key, which
-// bbolt does not checksum: that stream looks new.
+// A damaged snapshot or page is found when it is read. A damaged key, which bbolt does not
+// checksum, is found as long as the stream's other key, on another page, is not damaged too.
 //
 //	"weir statestore 1"                the only bucket; 1 is the format's version
 //	└─ <group>/<topic>/<number>        a bucket for each partition
+//	   ├─ d:<stream>                   its directory entry: see directory.go
 //	   ├─ m:token  m:cursor  m:store   the meta: see metaFields
 //	   └─ s:<stream>                   a snapshot: see record.go
 type File struct {
@@ -65,7 +66,8 @@ func claimBucket(b *bbolt.Bucket, token Token) (Meta, error) {
 	fields := metaFields{
 		token: string(b.Get(fileToken)), cursor: string(b.Get(fileCursor)), store: string(b.Get(fileStore)),
 	}
-	if fields.token == "" {
+	first := fields.token == ""
+	if first {
 		fields = newMetaFields(token)
 	}
 	meta, err := fields.decode()
@@ -75,7 +77,10 @@ func claimBucket(b *bbolt.Bucket, token Token) (Meta, error) {
 	if token.Compare(meta.Token) < 0 {
 		return meta, checkOwner(meta.Token, token)
 	}
-	meta.Token = token
+	meta.Token, meta.Previous = token, meta.Token
+	if first {
+		meta.Previous = NoToken
+	}
 	return meta, errors.Join(
 		b.Put(fileToken, []byte(encodeToken(token))),
 		b.Put(fileCursor, []byte(fields.cursor)),
@@ -96,9 +101,8 @@ func (f *File) Load(ctx context.Context, p Partition, keys []string) ([]Snapshot
 					if b == nil {
 						continue
 					}
-					if record := b.Get(snapshotKey(key)); record != nil {
-						snaps[i] = bad.snapshotOf(key, slices.Clone(record))
-					}
+					there := stored{record: slices.Clone(b.Get(snapshotKey(key))), entry: b.Get(entryKey(key))}
+					snaps[i] = bad.snapshotOf(key, there)
 				}
 				return nil
 			})
@@ -140,17 +144,19 @@ func saveSnapshot(b *bbolt.Bucket, s Snapshot) error {
 			return nil
 		}
 	}
-	return b.Put(key, appendRecord(make([]byte, 0, recordHeader+len(s.State)), s.Offset, s.State))
+	return errors.Join(
+		b.Put(entryKey(s.Key), appendEntry(nil, &s)),
+		b.Put(key, appendRecord(make([]byte, 0, recordHeader+len(s.State)), s.Offset, s.State)))
 }
 
 // Advance implements Store.
-func (f *File) Advance(ctx context.Context, p Partition, token Token, cursor int64, fingerprint uint64) error {
+func (f *File) Advance(ctx context.Context, p Partition, token Token, to Position) error {
 	err := f.asOwner(ctx, p, token, func(b *bbolt.Bucket) error {
-		stored, _, err := decodeCursor(string(b.Get(fileCursor)))
-		if err != nil || cursor <= stored {
+		at, err := decodeCursor(string(b.Get(fileCursor)))
+		if err != nil || to.Cursor <= at.Cursor {
 			return err
 		}
-		return b.Put(fileCursor, []byte(encodeCursor(cursor, fingerprint)))
+		return b.Put(fileCursor, []byte(encodeCursor(to)))
 	})
 	if err != nil {
 		return fmt.Errorf("advance partition %q: %w", p, err)
@@ -205,6 +211,8 @@ func (f *File) transact(run func() error) error {
 }
 
 func snapshotKey(stream string) []byte { return append([]byte("s:"), stream...) }
+
+func entryKey(stream string) []byte { return append([]byte("d:"), stream...) }
 
 // Close closes the file, after the calls that use it.
 func (f *File) Close() error {

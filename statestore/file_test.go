@@ -50,7 +50,7 @@ func TestFileReopenedHoldsWhatWasSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	saveAs(t, store, "a", 7)
-	if err := store.Advance(t.Context(), part, token, 8, 99); err != nil {
+	if err := store.Advance(t.Context(), part, token, statestore.Position{Cursor: 8, Fingerprint: 99, Gap: 5}); err != nil {
 		t.Fatal(err)
 	}
 	closeStore(t, store)
@@ -58,7 +58,9 @@ func TestFileReopenedHoldsWhatWasSaved(t *testing.T) {
 	store = openFile(t, path)
 	defer closeStore(t, store)
 	meta, err := store.Claim(t.Context(), part, token)
-	want := statestore.Meta{Token: token, Cursor: 8, Fingerprint: 99, StoreID: first.StoreID}
+	want := statestore.Meta{
+		Token: token, Position: statestore.Position{Cursor: 8, Fingerprint: 99, Gap: 5}, StoreID: first.StoreID, Previous: token,
+	}
 	if err != nil || meta != want {
 		t.Fatalf("reopened: %+v, %v; want %+v", meta, err, want)
 	}

@@ -4,20 +4,27 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
 
 // Memory is a Store that ends with the process. It is for tests, and for scoring where
 // nothing is to be kept. The zero value is not usable: call NewMemory.
+//
+// For the tests of what stands on a store, it can lose what it has: see Lose, Copy and
+// Restore.
 type Memory struct {
 	mu         sync.Mutex
 	partitions map[Partition]*memoryPartition
+	chains     chains
 }
 
 type memoryPartition struct {
-	meta  Meta
-	snaps map[string]Snapshot
+	meta      Meta
+	writes    int64
+	snaps     map[string]Snapshot
+	directory map[string]entry
 }
 
 var _ Store = (*Memory)(nil)
@@ -45,16 +52,19 @@ func (m *Memory) claim(ctx context.Context, p Partition, token Token) (Meta, err
 	part := m.partitions[p]
 	if part == nil {
 		part = &memoryPartition{
-			meta:  Meta{Token: token, Cursor: NoOffset, StoreID: newStoreID()},
-			snaps: make(map[string]Snapshot),
+			meta:  Meta{Token: NoToken, Position: Position{Cursor: NoOffset, Gap: NoOffset}, StoreID: newStoreID()},
+			snaps: make(map[string]Snapshot), directory: make(map[string]entry),
 		}
 		m.partitions[p] = part
 	}
 	if token.Compare(part.meta.Token) < 0 {
 		return part.meta, checkOwner(part.meta.Token, token)
 	}
+	meta := part.meta
+	meta.Token, meta.Previous = token, part.meta.Token
 	part.meta.Token = token
-	return part.meta, nil
+	meta.Regressed = m.chains.claimed(p, token, meta.Previous, part.writes)
+	return meta, nil
 }
 
 // Load implements Store.
@@ -66,17 +76,22 @@ func (m *Memory) Load(ctx context.Context, p Partition, keys []string) ([]Snapsh
 	defer m.mu.Unlock()
 	part := m.partitions[p]
 	snaps := make([]Snapshot, len(keys))
+	bad := &CorruptError{Partition: p}
 	for i, key := range keys {
 		snaps[i] = Snapshot{Key: key, Offset: NoOffset}
 		if part == nil {
 			continue
 		}
-		if s, ok := part.snaps[key]; ok {
+		s, there := part.snaps[key]
+		if e, known := part.directory[key]; known && (!there || s.Offset < e.offset) {
+			bad.Keys, bad.Saved = append(bad.Keys, key), append(bad.Saved, e.offset)
+			bad.Causes = append(bad.Causes, fmt.Errorf("%w: saved as of offset %d", ErrLost, e.offset))
+		} else if there {
 			s.State = slices.Clone(s.State)
 			snaps[i] = s
 		}
 	}
-	return snaps, nil
+	return snaps, bad.errOrNil()
 }
 
 // Save implements Store.
@@ -91,6 +106,7 @@ func (m *Memory) Save(ctx context.Context, p Partition, token Token, snaps []Sna
 				if old, ok := part.snaps[s.Key]; !ok || s.Offset > old.Offset {
 					s.State = slices.Clone(s.State)
 					part.snaps[s.Key] = s
+					part.directory[s.Key] = entry{offset: s.Offset, time: s.Time}
 				}
 			}
 		})
@@ -102,10 +118,11 @@ func (m *Memory) Save(ctx context.Context, p Partition, token Token, snaps []Sna
 }
 
 // Advance implements Store.
-func (m *Memory) Advance(ctx context.Context, p Partition, token Token, cursor int64, fingerprint uint64) error {
+func (m *Memory) Advance(ctx context.Context, p Partition, token Token, to Position) error {
 	err := m.asOwner(ctx, p, token, func(part *memoryPartition) {
-		if cursor > part.meta.Cursor {
-			part.meta.Cursor, part.meta.Fingerprint = cursor, fingerprint
+		if to.Cursor > part.meta.Cursor {
+			to.Time = 0
+			part.meta.Position = to
 		}
 	})
 	if err != nil {
@@ -114,7 +131,7 @@ func (m *Memory) Advance(ctx context.Context, p Partition, token Token, cursor i
 	return nil
 }
 
-// asOwner runs write on partition p if token owns it.
+// asOwner runs write on partition p if token owns it and no write is missing.
 func (m *Memory) asOwner(ctx context.Context, p Partition, token Token, write func(*memoryPartition)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -128,8 +145,45 @@ func (m *Memory) asOwner(ctx context.Context, p Partition, token Token, write fu
 	if err := checkOwner(part.meta.Token, token); err != nil {
 		return err
 	}
+	acked, number := m.chains.next(p, token)
+	if part.writes < acked {
+		return fmt.Errorf("%w: it has %d writes of this process, and had acknowledged %d", ErrRegressed, part.writes, acked)
+	}
+	part.writes = max(part.writes, number)
 	write(part)
+	m.chains.done(p, token, number)
 	return nil
+}
+
+// Lose drops the snapshots of streams and keeps their places in the directory, as a
+// server does that evicts.
+func (m *Memory) Lose(p Partition, keys ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, key := range keys {
+		delete(m.partitions[p].snaps, key)
+	}
+}
+
+// Copy is what m holds now.
+func (m *Memory) Copy() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := NewMemory()
+	for p, part := range m.partitions {
+		twin := *part
+		twin.snaps, twin.directory = maps.Clone(part.snaps), maps.Clone(part.directory)
+		c.partitions[p] = &twin
+	}
+	return c
+}
+
+// Restore puts m back to what c holds, as a server does that restarts from a dump.
+func (m *Memory) Restore(c *Memory) {
+	c = c.Copy()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.partitions = c.partitions
 }
 
 // Close implements Store: there is nothing to release.

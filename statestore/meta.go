@@ -11,11 +11,11 @@ import (
 // CRC-32C of what precedes it.
 //
 //	token    iiiiiiiiiiiiiiiiiii.ggggggggggggggggggg cccccccc
-//	cursor   ooooooooooooooooooo ffffffffffffffff cccccccc
+//	cursor   ooooooooooooooooooo ffffffffffffffff ppppppppppppppppppp cccccccc
 //	store    <store id> cccccccc
 //
-// i, g and o are the decimal incarnation, generation and cursor in 19 places, f the
-// hexadecimal fingerprint, c the checksum. Three fields, because a claim changes only
+// i, g, o and p are the decimal incarnation, generation, cursor and gap in 19 places, f
+// the hexadecimal fingerprint, c the checksum. Three fields, because a claim changes only
 // the first, an advance only the second, and the third stays. Fixed places, because the
 // scripts compare them digit by digit: a Lua number is a double and ends at 2^53. The
 // cursor NoOffset is "-000000000000000001", which sorts below every digit.
@@ -25,15 +25,17 @@ type metaFields struct {
 
 // newMetaFields is the meta of a partition claimed for the first time.
 func newMetaFields(token Token) metaFields {
-	return metaFields{token: encodeToken(token), cursor: encodeCursor(NoOffset, 0), store: seal(newStoreID())}
+	return metaFields{
+		token: encodeToken(token), cursor: encodeCursor(Position{Cursor: NoOffset, Gap: NoOffset}), store: seal(newStoreID()),
+	}
 }
 
 func encodeToken(t Token) string {
 	return seal(fmt.Sprintf("%019d.%019d", t.Incarnation, t.Generation))
 }
 
-func encodeCursor(cursor int64, fingerprint uint64) string {
-	return seal(fmt.Sprintf("%019d %016x", max(cursor, NoOffset), fingerprint))
+func encodeCursor(p Position) string {
+	return seal(fmt.Sprintf("%019d %016x %019d", max(p.Cursor, NoOffset), p.Fingerprint, max(p.Gap, NoOffset)))
 }
 
 // seal appends text's checksum, unseal takes it off where it is right.
@@ -63,15 +65,19 @@ func decodeToken(field string) (Token, error) {
 }
 
 // decodeCursor is encodeCursor's inverse. Errors match ErrCorrupt.
-func decodeCursor(field string) (cursor int64, fingerprint uint64, err error) {
+func decodeCursor(field string) (Position, error) {
 	text, _ := unseal(field)
-	position, print, _ := strings.Cut(text, " ")
-	cursor, errC := strconv.ParseInt(position, 10, 64)
-	fingerprint, errF := strconv.ParseUint(print, 16, 64)
-	if errC != nil || errF != nil || encodeCursor(cursor, fingerprint) != field {
-		return NoOffset, 0, corrupt("cursor %q", field)
+	cursor, rest, _ := strings.Cut(text, " ")
+	print, gap, _ := strings.Cut(rest, " ")
+	var p Position
+	var errC, errF, errG error
+	p.Cursor, errC = strconv.ParseInt(cursor, 10, 64)
+	p.Fingerprint, errF = strconv.ParseUint(print, 16, 64)
+	p.Gap, errG = strconv.ParseInt(gap, 10, 64)
+	if errC != nil || errF != nil || errG != nil || encodeCursor(p) != field {
+		return Position{}, corrupt("cursor %q", field)
 	}
-	return cursor, fingerprint, nil
+	return p, nil
 }
 
 // decode reads all three fields. Errors match ErrCorrupt.
@@ -80,7 +86,7 @@ func (f metaFields) decode() (Meta, error) {
 	if err != nil {
 		return Meta{}, err
 	}
-	cursor, fingerprint, err := decodeCursor(f.cursor)
+	position, err := decodeCursor(f.cursor)
 	if err != nil {
 		return Meta{}, err
 	}
@@ -88,5 +94,5 @@ func (f metaFields) decode() (Meta, error) {
 	if !ok || id == "" {
 		return Meta{}, corrupt("store id %q", f.store)
 	}
-	return Meta{Token: token, Cursor: cursor, Fingerprint: fingerprint, StoreID: id}, nil
+	return Meta{Token: token, Position: position, StoreID: id}, nil
 }

@@ -46,7 +46,7 @@ func FuzzDecodeRecord(f *testing.F) {
 func FuzzDecodeMeta(f *testing.F) {
 	fresh := newMetaFields(Token{Generation: 17})
 	f.Add(fresh.token, fresh.cursor, fresh.store)
-	f.Add(encodeToken(Token{math.MaxInt64, math.MaxInt64}), encodeCursor(math.MaxInt64, math.MaxUint64), seal("id"))
+	f.Add(encodeToken(Token{math.MaxInt64, math.MaxInt64}), encodeCursor(Position{math.MaxInt64, math.MaxUint64, math.MaxInt64, 0}), seal("id"))
 	f.Add("", seal(""), "x")
 	f.Add(seal("1.2"), fresh.cursor, fresh.store)
 	f.Add(fresh.token, seal("-2 0"), seal(" "))
@@ -58,8 +58,20 @@ func FuzzDecodeMeta(f *testing.F) {
 			}
 			return
 		}
-		if encodeToken(meta.Token) != token || encodeCursor(meta.Cursor, meta.Fingerprint) != cursor {
+		if encodeToken(meta.Token) != token || encodeCursor(meta.Position) != cursor {
 			t.Fatalf("%q and %q decoded to %+v, which encodes otherwise", token, cursor, meta)
+		}
+	})
+}
+
+func FuzzDecodeEntry(f *testing.F) {
+	f.Add(appendEntry(nil, &Snapshot{Offset: 7, Time: 1_795_429_680_000}))
+	f.Add(appendEntry(nil, &Snapshot{Offset: math.MaxInt64, Time: math.MinInt64}))
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, ok := decodeEntry(b)
+		if ok && !bytes.Equal(appendEntry(nil, &Snapshot{Offset: e.offset, Time: e.time}), b) {
+			t.Fatalf("%x decoded to %+v, which encodes otherwise", b, e)
 		}
 	})
 }

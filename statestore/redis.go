@@ -17,7 +17,8 @@ import (
 // A partition is one hash and one string a stream. The braces are Redis Cluster's hash
 // tag: a partition lies in one slot, so that a script reaches all of it.
 //
-//	<prefix>{<group>/<topic>/<number>}:m           the meta: see metaFields
+//	<prefix>{<group>/<topic>/<number>}:m           the meta (see metaFields), the number of
+//	                                               writes, and the directory (see entry)
 //	<prefix>{<group>/<topic>/<number>}:s:<stream>  a snapshot: see record.go
 //
 // Every write is a script that looks at the owner first and writes nothing if it is not
@@ -27,6 +28,8 @@ type Redis struct {
 	prefix  string
 	ttl     time.Duration
 	secrets []string // what no error may show
+	chains  chains
+	sweeps  sweeps
 }
 
 var _ Store = (*Redis)(nil)
@@ -40,16 +43,21 @@ var (
 	saveLua string
 	//go:embed advance.lua
 	advanceLua string
+	//go:embed forget.lua
+	forgetLua string
 
 	claimScript   = redis.NewScript(orderLua + claimLua)
 	saveScript    = redis.NewScript(orderLua + saveLua)
 	advanceScript = redis.NewScript(orderLua + advanceLua)
+	forgetScript  = redis.NewScript(orderLua + forgetLua)
 )
 
 // NewRedis returns a store on client, which its Close closes. Every key begins with
-// prefix, which must hold no braces: they are for the partition's hash tag. A snapshot is forgotten when it was not replaced for ttl, never where ttl is
-// 0 or less; metas are never forgotten. The client must read from masters only: a
-// replica's snapshot may be older than one that was already confirmed.
+// prefix, which must hold no braces: they are for the partition's hash tag. A snapshot is
+// forgotten some time after the log's clock is twice ttl past it, never where ttl is 0 or
+// less. Nothing is left to the server's own expiry: what it had thrown away could not be
+// told from what it lost. The client must read from masters only: a replica's snapshot
+// may be older than one that was already confirmed.
 func NewRedis(client redis.UniversalClient, prefix string, ttl time.Duration) *Redis {
 	r := &Redis{client: client, prefix: prefix, ttl: ttl}
 	switch c := client.(type) {
@@ -76,44 +84,69 @@ func (r *Redis) claim(ctx context.Context, p Partition, token Token) (Meta, erro
 	}
 	fresh := newMetaFields(token)
 	key := r.metaKey(p)
-	reply, err := claimScript.Run(ctx, r.client, []string{key}, fresh.token, fresh.cursor, fresh.store).Slice()
+	reply, err := claimScript.Run(ctx, r.client, []string{key}, fresh.token, fresh.cursor, fresh.store).StringSlice()
 	if err != nil {
 		return Meta{}, err
 	}
-	if len(reply) != 3 {
+	if len(reply) != 5 {
 		return Meta{}, fmt.Errorf("claim script replied %d fields", len(reply))
 	}
-	var fields metaFields
-	fields.token, _ = reply[0].(string)
-	fields.cursor, _ = reply[1].(string)
-	fields.store, _ = reply[2].(string)
-	meta, err := fields.decode()
+	meta, err := metaFields{token: reply[0], cursor: reply[1], store: reply[2]}.decode()
+	if err == nil {
+		meta.Previous, err = decodePrevious(reply[3])
+	}
 	if err != nil {
 		return Meta{}, fmt.Errorf("key %q: %w; delete that key to begin the partition again", key, err)
 	}
-	return meta, checkOwner(meta.Token, token)
+	if err := checkOwner(meta.Token, token); err != nil {
+		return meta, err
+	}
+	writes, _ := strconv.ParseInt(reply[4], 10, 64) // damaged: a new chain, from 0
+	meta.Regressed = r.chains.claimed(p, token, meta.Previous, writes)
+	return meta, nil
+}
+
+// decodePrevious reads the owner before a claim, "" where there was none.
+func decodePrevious(field string) (Token, error) {
+	if field == "" {
+		return NoToken, nil
+	}
+	return decodeToken(field)
 }
 
 // Advance implements Store.
-func (r *Redis) Advance(ctx context.Context, p Partition, token Token, cursor int64, fingerprint uint64) error {
-	mine := encodeToken(token)
-	reply := advanceScript.Run(ctx, r.client, []string{r.metaKey(p)}, mine, encodeCursor(cursor, fingerprint))
-	if err := ownerReply(reply, token, mine); err != nil {
+func (r *Redis) Advance(ctx context.Context, p Partition, token Token, to Position) error {
+	if err := r.write(ctx, advanceScript, p, token, []string{r.metaKey(p)}, encodeCursor(to)); err != nil {
 		return r.wrap(err, "advance partition %q", p)
+	}
+	if err := r.sweep(ctx, p, token, to.Time); err != nil {
+		return r.wrap(err, "forget idle streams of partition %q", p)
 	}
 	return nil
 }
 
-// ownerReply reads the reply of a script that writes as the owner: the owner's field.
-func ownerReply(reply *redis.Cmd, token Token, mine string) error {
-	stored, err := reply.Text()
-	switch {
-	case errors.Is(err, redis.Nil):
-		return errNoOwner
-	case err != nil:
-		return err
-	case stored == mine:
+// write runs a script that writes as the owner. Its first key is p's meta; its first
+// arguments, which write puts before args, are those of owns in order.lua.
+func (r *Redis) write(ctx context.Context, script *redis.Script, p Partition, token Token, keys []string, args ...any) error {
+	mine := encodeToken(token)
+	acked, number := r.chains.next(p, token)
+	reply, err := script.Run(ctx, r.client, keys, append([]any{mine, acked, number}, args...)...).Slice()
+	if errors.Is(err, redis.Nil) {
+		r.chains.done(p, token, number)
 		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(reply) != 2 {
+		return fmt.Errorf("script replied %d fields", len(reply))
+	}
+	stored, _ := reply[0].(string)
+	switch stored {
+	case "":
+		return errNoOwner
+	case mine:
+		return fmt.Errorf("%w: it has %v writes of this process, and had acknowledged %d", ErrRegressed, reply[1], acked)
 	}
 	owner, err := decodeToken(stored)
 	if err != nil {
@@ -158,12 +191,4 @@ func (r *Redis) metaKey(p Partition) string { return r.prefix + "{" + p.path() +
 // streamKey is the key of one of p's snapshots.
 func (r *Redis) streamKey(p Partition, stream string) string {
 	return r.prefix + "{" + p.path() + "}:s:" + stream
-}
-
-// ttlMillis is the ttl as the save script takes it.
-func (r *Redis) ttlMillis() string {
-	if r.ttl <= 0 {
-		return "0"
-	}
-	return strconv.FormatInt(max(r.ttl.Milliseconds(), 1), 10)
 }

@@ -14,7 +14,7 @@ import (
 var ErrEvicts = errors.New("statestore: redis would evict states")
 
 // CheckPolicy refuses with ErrEvicts a server that would evict snapshots or metas to
-// stay below its maxmemory: an evicted stream is indistinguishable from a new one. It
+// stay below its maxmemory: each would have to be computed again from the log. It
 // says whether every master told its policy. One that does not (INFO is forbidden or
 // unknown to it) is not refused.
 func (r *Redis) CheckPolicy(ctx context.Context) (known bool, err error) {
@@ -27,7 +27,7 @@ func (r *Redis) CheckPolicy(ctx context.Context) (known bool, err error) {
 		if policy == "" {
 			silent.Store(true)
 		}
-		if r.evicts(policy, limit) {
+		if evicts(policy, limit) {
 			return fmt.Errorf("%w: its maxmemory is %s bytes and its maxmemory-policy %s: set maxmemory-policy to noeviction",
 				ErrEvicts, limit, policy)
 		}
@@ -39,13 +39,10 @@ func (r *Redis) CheckPolicy(ctx context.Context) (known bool, err error) {
 	return !silent.Load(), nil
 }
 
-// evicts says whether policy reaches the store's keys. The volatile-* policies take
-// only keys with a time to live, which snapshots have where ttl is set.
-func (r *Redis) evicts(policy, limit string) bool {
-	if limit == "0" {
-		return false
-	}
-	return strings.HasPrefix(policy, "allkeys-") || r.ttl > 0 && strings.HasPrefix(policy, "volatile-")
+// evicts says whether policy reaches the store's keys. The volatile-* policies take only
+// keys with a time to live, which none of them has.
+func evicts(policy, limit string) bool {
+	return limit != "0" && strings.HasPrefix(policy, "allkeys-")
 }
 
 // untold begins the replies of a server that forbids or does not know INFO memory: an

@@ -23,8 +23,8 @@ func TestCheckPolicyRefusesEviction(t *testing.T) {
 		{"allkeys-lru", "0", time.Hour, false},
 		{"allkeys-lru", "1048576", time.Hour, true},
 		{"allkeys-random", "1048576", 0, true},
-		{"volatile-lfu", "1048576", time.Hour, true},
-		{"volatile-ttl", "1048576", 0, false}, // nothing of ours has a time to live
+		{"volatile-lfu", "1048576", time.Hour, false}, // nothing of ours has a time to live
+		{"volatile-ttl", "1048576", 0, false},
 	} {
 		store := openRedis(t, "redis://"+infoServer(t, "$INFO maxmemory:"+c.maxmemory+"\r\nmaxmemory_policy:"+c.policy+"\r\n"), "weir:", c.ttl)
 		known, err := store.CheckPolicy(t.Context())

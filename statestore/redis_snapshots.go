@@ -28,18 +28,23 @@ func (r *Redis) Save(ctx context.Context, p Partition, token Token, snaps []Snap
 }
 
 func (r *Redis) saveChunk(ctx context.Context, p Partition, token Token, chunk []Snapshot) error {
-	mine := encodeToken(token)
 	keys := append(make([]string, 0, len(chunk)+1), r.metaKey(p))
-	args := append(make([]any, 0, len(chunk)+2), mine, r.ttlMillis())
-	buf := make([]byte, 0, recordBytes(chunk))
-	for _, s := range chunk {
+	args := make([]any, 0, 3*len(chunk))
+	buf := make([]byte, 0, recordBytes(chunk)+entrySize*len(chunk))
+	for i := range chunk {
+		s := &chunk[i]
 		start := len(buf)
+		buf = appendEntry(buf, s)
+		mid := len(buf)
 		buf = appendRecord(buf, s.Offset, s.State)
 		keys = append(keys, r.streamKey(p, s.Key))
-		args = append(args, buf[start:])
+		args = append(args, entryName(s.Key), buf[start:mid], buf[mid:])
 	}
-	return ownerReply(saveScript.Run(ctx, r.client, keys, args...), token, mine)
+	return r.write(ctx, saveScript, p, token, keys, args...)
 }
+
+// entryName is the field of p's meta that holds a stream's directory entry.
+func entryName(stream string) string { return "s:" + stream }
 
 // chunks cuts snaps into runs of at most chunkKeys and, where there are several in a
 // run, chunkBytes.
@@ -76,30 +81,40 @@ func (r *Redis) Load(ctx context.Context, p Partition, keys []string) ([]Snapsho
 	snaps := make([]Snapshot, 0, len(keys))
 	bad := &CorruptError{Partition: p}
 	for chunk := range slices.Chunk(keys, chunkKeys) {
-		records, err := r.loadChunk(ctx, p, chunk)
+		there, err := r.loadChunk(ctx, p, chunk)
 		if err != nil {
 			return nil, r.wrap(err, "load partition %q, stream %q and %d more", p, chunk[0], len(chunk)-1)
 		}
 		for i, key := range chunk {
-			snap := Snapshot{Key: key, Offset: NoOffset}
-			if record, ok := records[i].(string); ok {
-				snap = bad.snapshotOf(key, []byte(record))
-			}
-			snaps = append(snaps, snap)
+			snaps = append(snaps, bad.snapshotOf(key, there[i]))
 		}
 	}
 	return snaps, bad.errOrNil()
 }
 
-// loadChunk returns a string for each key, nil where there is none.
-func (r *Redis) loadChunk(ctx context.Context, p Partition, keys []string) ([]any, error) {
-	names := make([]string, len(keys))
+// loadChunk returns what is stored of each key. The directory is read first: what is saved
+// in between is then newer than its entry, not older.
+func (r *Redis) loadChunk(ctx context.Context, p Partition, keys []string) ([]stored, error) {
+	entries, names := make([]string, len(keys)), make([]string, len(keys))
 	for i, key := range keys {
-		names[i] = r.streamKey(p, key)
+		entries[i], names[i] = entryName(key), r.streamKey(p, key)
 	}
-	records, err := r.client.MGet(ctx, names...).Result()
-	if err == nil && len(records) != len(names) {
-		return nil, fmt.Errorf("MGET of %d keys replied %d values", len(names), len(records))
+	pipe := r.client.Pipeline()
+	directory, records := pipe.HMGet(ctx, r.metaKey(p), entries...), pipe.MGet(ctx, names...)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
 	}
-	return records, err
+	if len(directory.Val()) != len(keys) || len(records.Val()) != len(keys) {
+		return nil, fmt.Errorf("%d entries and %d records for %d keys", len(directory.Val()), len(records.Val()), len(keys))
+	}
+	there := make([]stored, len(keys))
+	for i := range there {
+		if text, ok := directory.Val()[i].(string); ok {
+			there[i].entry = []byte(text)
+		}
+		if text, ok := records.Val()[i].(string); ok {
+			there[i].record = []byte(text)
+		}
+	}
+	return there, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -138,19 +139,51 @@ func TestRedisKeysShareAHashTag(t *testing.T) {
 	}
 }
 
-func TestRedisForgetsIdleStreamsButNoMeta(t *testing.T) {
+// TestRedisForgetsIdleStreamsByTheLogsClock saves more streams than one sweep looks at.
+// Only those that the log's clock has left twice the ttl behind are forgotten, and they are
+// new then, not lost; the server's clock counts for nothing.
+func TestRedisForgetsIdleStreamsByTheLogsClock(t *testing.T) {
 	store, server := owned(t, time.Hour)
-	saveAs(t, store, "idle", 1)
-	saveAs(t, store, "busy", 1)
-	server.FastForward(40 * time.Minute)
-	saveAs(t, store, "busy", 2)
-	server.FastForward(40 * time.Minute)
-	snaps, err := store.Load(t.Context(), part, []string{"idle", "busy"})
-	if err != nil || snaps[0].Offset != statestore.NoOffset || snaps[1].Offset != 2 {
-		t.Fatalf("after 80 minutes: %v, %v", snaps, err)
+	const hour, streams = int64(3_600_000), 1000
+	var keys []string
+	var snaps []statestore.Snapshot
+	for i := range streams {
+		keys = append(keys, fmt.Sprint("s", i))
+		snaps = append(snaps, statestore.Snapshot{Key: keys[i], Offset: int64(i), Time: hour * int64(1+i%2*2)})
+	}
+	if err := store.Save(t.Context(), part, token, snaps); err != nil {
+		t.Fatal(err)
 	}
 	server.FastForward(1000 * time.Hour)
-	saveAs(t, store, "idle", 3) // still the owner
+	kept := func(now int64) (n int) {
+		for i := range int64(2 * streams / 100) {
+			if err := store.Advance(t.Context(), part, token, statestore.Position{Cursor: now + i, Time: now}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		snaps, err := store.Load(t.Context(), part, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range snaps {
+			if s.Offset == statestore.NoOffset {
+				continue
+			}
+			if n++; now > 3*hour && i%2 == 0 {
+				t.Errorf("%q is still there at %d", s.Key, now)
+			}
+		}
+		return n
+	}
+	if n := kept(3 * hour); n != streams {
+		t.Errorf("%d of %d streams left when none was idle for two hours", n, streams)
+	}
+	if n := kept(3*hour + 1); n != streams/2 {
+		t.Errorf("%d streams left, want half of %d", n, streams)
+	}
+	if server.TTL("weir:{weir/events/3}:s:s1") != 0 || server.TTL("weir:{weir/events/3}:m") != 0 {
+		t.Error("a key has a time to live on the server")
+	}
 }
 
 func saveAs(t testing.TB, store statestore.Store, key string, offset int64) {
@@ -158,14 +191,6 @@ func saveAs(t testing.TB, store statestore.Store, key string, offset int64) {
 	err := store.Save(t.Context(), part, token, []statestore.Snapshot{{Key: key, Offset: offset, State: []byte("state of " + key)}})
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestRedisWithoutTTLForgetsNothing(t *testing.T) {
-	store, server := owned(t, 0)
-	saveAs(t, store, "a", 1)
-	if ttl := server.TTL("weir:{weir/events/3}:s:a"); ttl != 0 {
-		t.Fatalf("the snapshot would live for %s", ttl)
 	}
 }
 
@@ -211,7 +236,7 @@ func TestRedisUnreachableNamesWhatFailed(t *testing.T) {
 		`claim partition "weir/events/3": `:                         second(store.Claim(t.Context(), part, token)),
 		`load partition "weir/events/3", stream "a" and 1 more: `:   second(store.Load(t.Context(), part, []string{"a", "b"})),
 		`save partition "weir/events/3", stream "web" and 0 more: `: store.Save(t.Context(), part, token, []statestore.Snapshot{{Key: "web"}}),
-		`advance partition "weir/events/3": `:                       store.Advance(t.Context(), part, token, 1, 1),
+		`advance partition "weir/events/3": `:                       store.Advance(t.Context(), part, token, statestore.Position{Cursor: 1, Fingerprint: 1}),
 		`ping redis: `:                                              store.Ping(t.Context()),
 		`check redis: `:                                             second(store.CheckPolicy(t.Context())),
 	}

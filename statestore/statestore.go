@@ -20,9 +20,15 @@
 //     cursor never moves back.
 //   - A write whose token is not the owner writes nothing: [ErrFenced] where the owner is
 //     greater, [ErrRegressed] where it is lower or missing.
+//   - What was saved and is there no more is not taken for new. Beside the snapshots a
+//     store keeps a directory: each stream's last saved offset, written in the same
+//     command. Load names a stream whose record is missing or older than that.
 //   - A record that cannot be used hides no other: Load then returns every snapshot,
-//     the corrupt ones as if unknown, and a [*CorruptError] that names them. A corrupt
-//     record also stands in nobody's way: the next Save of its key replaces it.
+//     the corrupt and missing ones as if unknown, and a [*CorruptError] that names them.
+//     Such a record also stands in nobody's way: the next Save of its key replaces it.
+//   - A store that lost writes which it had acknowledged to this process says so at the
+//     next write: [ErrRegressed]. Every write is numbered, and the partition's meta keeps
+//     the last number.
 //   - Any bytes are a key, up to [MaxKey] of them, the empty key included; tokens and
 //     snapshot offsets reach from 0 to 2^63-1. What is outside is refused as a whole,
 //     before anything is written.
@@ -54,11 +60,13 @@ const MaxKey = 16 << 10
 var (
 	// ErrFenced: a greater token owns the partition; this process must give it up.
 	ErrFenced = errors.New("statestore: partition is owned by a newer token")
-	// ErrRegressed: the store knows no owner, or one lower than the caller's claim: it
-	// lost writes that it had acknowledged, and the partition must be claimed again.
+	// ErrRegressed: the store lost writes that it had acknowledged: the claim, or later
+	// ones. The partition must be claimed again.
 	ErrRegressed = errors.New("statestore: store lost acknowledged writes")
 	// ErrCorrupt: a record's bytes are not what was written.
 	ErrCorrupt = errors.New("statestore: corrupt record")
+	// ErrLost: a record was saved, and is gone or older than what was saved.
+	ErrLost = errors.New("statestore: lost record")
 )
 
 // A Partition names the unit of ownership: one partition of one input topic, as
@@ -92,24 +100,45 @@ func (t Token) String() string {
 	return fmt.Sprintf("%d.%d", t.Incarnation, t.Generation)
 }
 
-// Meta is what the store knows of a partition as a whole.
-type Meta struct {
-	Token Token
+// NoToken is the previous owner of a partition that nobody had claimed.
+var NoToken = Token{Incarnation: -1, Generation: -1}
+
+// A Position is how far a partition was processed.
+type Position struct {
 	// Cursor is the next offset to read: every event below it is in the snapshots.
 	Cursor int64
 	// Fingerprint identifies the record before the cursor, so that a log that was cut
 	// or replaced is recognised. Zero where unknown.
 	Fingerprint uint64
+	// Gap is an offset before which events are missing from the snapshots, because the
+	// log lost them before they were read. NoOffset where none are.
+	Gap int64
+	// Time is the log's clock at the cursor in Unix milliseconds, by which a store
+	// forgets idle streams. Zero where unknown; not part of a Meta.
+	Time int64
+}
+
+// Meta is what the store knows of a partition as a whole.
+type Meta struct {
+	Token Token
+	Position
 	// StoreID is drawn at random at the partition's first claim: another value later
 	// means another store, or one that was emptied.
 	StoreID string
+	// Previous is the owner that the claim found, NoToken where there was none.
+	Previous Token
+	// Regressed says that the store lost writes that it had acknowledged to this process
+	// since its last claim of the partition.
+	Regressed bool
 }
 
 // A Snapshot is one stream's state as of one offset.
 type Snapshot struct {
 	Key    string
 	Offset int64
-	State  []byte
+	// Time is the log's clock at the stream's last event, in Unix milliseconds.
+	Time  int64
+	State []byte
 }
 
 // A Store keeps snapshots and metas. Its methods are safe for concurrent use.
@@ -119,15 +148,15 @@ type Store interface {
 	// Beside ErrFenced the meta is there as well, with the owner's token.
 	Claim(ctx context.Context, p Partition, token Token) (Meta, error)
 	// Load returns one snapshot for each key, in the keys' order. An unknown key has
-	// offset NoOffset and a nil State. States are the caller's to keep. Beside a
+	// offset NoOffset, no Time and a nil State. States are the caller's to keep. Beside a
 	// *CorruptError, and no other error, the snapshots are there as well.
 	Load(ctx context.Context, p Partition, keys []string) ([]Snapshot, error)
 	// Save writes snapshots as the owner. It does not keep the States. Without
 	// snapshots it does nothing and asks nobody.
 	Save(ctx context.Context, p Partition, token Token, snaps []Snapshot) error
-	// Advance moves p's cursor to the given offset, with the fingerprint of the record
-	// before it. A cursor at or below the stored one changes nothing.
-	Advance(ctx context.Context, p Partition, token Token, cursor int64, fingerprint uint64) error
+	// Advance moves p's cursor to to.Cursor, with what else there is to know of that
+	// position. A cursor at or below the stored one changes nothing.
+	Advance(ctx context.Context, p Partition, token Token, to Position) error
 	// Close releases what the store holds open.
 	Close() error
 }

@@ -62,7 +62,9 @@ func testConcurrentClaims(t *testing.T, s statestore.Store) {
 	if t.Failed() {
 		return
 	}
-	want := statestore.Meta{Token: generation(claims - 1), Cursor: statestore.NoOffset, StoreID: ids[claims-1]}
+	want := statestore.Meta{
+		Token: generation(claims - 1), Position: position(statestore.NoOffset, 0), StoreID: ids[claims-1], Previous: generation(claims - 1),
+	}
 	if got := claim(t, s, part, generation(claims-1)); got != want {
 		t.Fatalf("the partition is %+v, want %+v", got, want)
 	}

@@ -20,7 +20,7 @@ var cursorCases = []testCase{
 					if j > 0 {
 						fingerprint = 1
 					}
-					if err := s.Advance(t.Context(), part, generation(1), c, fingerprint); err != nil {
+					if err := s.Advance(t.Context(), part, generation(1), position(c, fingerprint)); err != nil {
 						t.Fatalf("Advance to %d: %v", c, err)
 					}
 				}
@@ -32,11 +32,28 @@ var cursorCases = []testCase{
 		},
 	},
 	{
+		"GapStaysWithCursor", "a crash must not forget that events are missing: the mark moves with the cursor",
+		func(t *testing.T, s statestore.Store) {
+			claim(t, s, part, generation(1))
+			for _, to := range []statestore.Position{
+				{Cursor: 10, Fingerprint: 3, Gap: 7}, {Cursor: 12, Gap: 11}, {Cursor: 13, Fingerprint: 4, Gap: statestore.NoOffset},
+			} {
+				if err := s.Advance(t.Context(), part, generation(1), to); err != nil {
+					t.Fatal(err)
+				}
+				if got := claim(t, s, part, generation(1)).Position; got != to {
+					t.Fatalf("advanced to %+v, claimed at %+v", to, got)
+				}
+			}
+		},
+	},
+	{
 		"AdvanceToNowhere", "a partition without an event has nowhere to go: asking changes nothing",
 		func(t *testing.T, s statestore.Store) {
+			claim(t, s, part, generation(1))
 			before := claim(t, s, part, generation(1))
 			for _, cursor := range []int64{statestore.NoOffset, -2, math.MinInt64} {
-				if err := s.Advance(t.Context(), part, generation(1), cursor, 7); err != nil {
+				if err := s.Advance(t.Context(), part, generation(1), position(cursor, 7)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -50,7 +67,7 @@ var cursorCases = []testCase{
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(1))
 			save(t, s, generation(1), snap("cursor", 3))
-			if err := s.Advance(t.Context(), part, generation(1), 9, 1); err != nil {
+			if err := s.Advance(t.Context(), part, generation(1), position(9, 1)); err != nil {
 				t.Fatal(err)
 			}
 			wantLoad(t, s, snap("cursor", 3))

@@ -146,8 +146,8 @@ func (f *Faulty) Save(ctx context.Context, p statestore.Partition, token statest
 }
 
 // Advance implements statestore.Store.
-func (f *Faulty) Advance(ctx context.Context, p statestore.Partition, token statestore.Token, cursor int64, fingerprint uint64) error {
-	return f.call(ctx, Advance, func() error { return f.inner.Advance(ctx, p, token, cursor, fingerprint) })
+func (f *Faulty) Advance(ctx context.Context, p statestore.Partition, token statestore.Token, to statestore.Position) error {
+	return f.call(ctx, Advance, func() error { return f.inner.Advance(ctx, p, token, to) })
 }
 
 // Close implements statestore.Store.

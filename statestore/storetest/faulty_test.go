@@ -57,7 +57,7 @@ func TestFaultyFailsEveryCallUntilHealed(t *testing.T) {
 	try := func() []error {
 		_, claim := store.Claim(t.Context(), part, token)
 		_, load := store.Load(t.Context(), part, nil)
-		return []error{claim, load, store.Advance(t.Context(), part, token, 1, 1)}
+		return []error{claim, load, store.Advance(t.Context(), part, token, statestore.Position{Cursor: 1})}
 	}
 	for range 2 {
 		for i, err := range try() {

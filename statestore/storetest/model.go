@@ -21,9 +21,9 @@ func (m *model) claim(token statestore.Token) error {
 		return statestore.ErrFenced
 	}
 	if !m.claimed {
-		m.claimed, m.meta.Cursor = true, statestore.NoOffset
+		m.claimed, m.meta.Position, m.meta.Token = true, position(statestore.NoOffset, 0), statestore.NoToken
 	}
-	m.meta.Token = token
+	m.meta.Token, m.meta.Previous = token, m.meta.Token
 	return nil
 }
 
@@ -52,12 +52,12 @@ func (m *model) save(token statestore.Token, snaps []statestore.Snapshot) error 
 	return nil
 }
 
-func (m *model) advance(token statestore.Token, cursor int64, fingerprint uint64) error {
+func (m *model) advance(token statestore.Token, to statestore.Position) error {
 	if err := m.refusal(token); err != nil {
 		return err
 	}
-	if cursor > m.meta.Cursor {
-		m.meta.Cursor, m.meta.Fingerprint = cursor, fingerprint
+	if to.Cursor > m.meta.Cursor {
+		m.meta.Position = to
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ var (
 	drawOffset = rapid.OneOf(rapid.Int64Range(0, 4), rapid.Int64Range(1<<53-1, 1<<53+2))
 	drawSnap   = rapid.Custom(func(t *rapid.T) statestore.Snapshot {
 		return statestore.Snapshot{
-			Key: drawKey.Draw(t, "key"), Offset: drawOffset.Draw(t, "offset"), State: rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "state"),
+			Key: drawKey.Draw(t, "key"), Offset: drawOffset.Draw(t, "offset"), Time: drawOffset.Draw(t, "time"), State: rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "state"),
 		}
 	})
 )
@@ -108,9 +108,11 @@ func testModel(t *testing.T, s statestore.Store) {
 				agree("Save", s.Save(t.Context(), p, token, snaps), m.save(token, snaps))
 			},
 			"advance": func(rt *rapid.T) {
-				token, cursor := drawToken.Draw(rt, "token"), drawOffset.Draw(rt, "cursor")
-				fingerprint := rapid.Uint64().Draw(rt, "fingerprint")
-				agree("Advance", s.Advance(t.Context(), p, token, cursor, fingerprint), m.advance(token, cursor, fingerprint))
+				token := drawToken.Draw(rt, "token")
+				to := statestore.Position{
+					Cursor: drawOffset.Draw(rt, "cursor"), Fingerprint: rapid.Uint64().Draw(rt, "fingerprint"), Gap: drawOffset.Draw(rt, "gap"),
+				}
+				agree("Advance", s.Advance(t.Context(), p, token, to), m.advance(token, to))
 			},
 			"": func(rt *rapid.T) { checkSnaps(t, rt, s, p, m) },
 		})

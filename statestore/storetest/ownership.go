@@ -16,7 +16,9 @@ var ownershipCases = []testCase{
 			other := part
 			other.Number++
 			meta, sibling := claim(t, s, part, generation(7)), claim(t, s, other, generation(7))
-			want := statestore.Meta{Token: generation(7), Cursor: statestore.NoOffset, StoreID: meta.StoreID}
+			want := statestore.Meta{
+				Token: generation(7), Position: position(statestore.NoOffset, 0), StoreID: meta.StoreID, Previous: statestore.NoToken,
+			}
 			if meta != want || meta.StoreID == "" || meta.StoreID == sibling.StoreID {
 				t.Fatalf("first claims: %+v and %+v", meta, sibling)
 			}
@@ -26,11 +28,11 @@ var ownershipCases = []testCase{
 		"LaterClaimKeepsMeta", "an owner goes on where the last one stopped: a claim changes the token, nothing else",
 		func(t *testing.T, s statestore.Store) {
 			first := claim(t, s, part, generation(1))
-			if err := s.Advance(t.Context(), part, generation(1), 42, 0xfeed_f00d_dead_beef); err != nil {
+			if err := s.Advance(t.Context(), part, generation(1), position(42, 0xfeed_f00d_dead_beef)); err != nil {
 				t.Fatal(err)
 			}
 			want := statestore.Meta{
-				Token: generation(2), Cursor: 42, Fingerprint: 0xfeed_f00d_dead_beef, StoreID: first.StoreID,
+				Token: generation(2), Position: position(42, 0xfeed_f00d_dead_beef), StoreID: first.StoreID, Previous: generation(1),
 			}
 			if got := claim(t, s, part, generation(2)); got != want {
 				t.Fatalf("second claim: %+v, want %+v", got, want)
@@ -40,7 +42,8 @@ var ownershipCases = []testCase{
 	{
 		"RepeatedClaimIsHarmless", "a client repeats a claim whose reply was lost: the same token wins again, with the same id",
 		func(t *testing.T, s statestore.Store) {
-			if first, again := claim(t, s, part, generation(3)), claim(t, s, part, generation(3)); first != again {
+			first, again := claim(t, s, part, generation(3)), claim(t, s, part, generation(3))
+			if first.Previous = generation(3); first != again {
 				t.Fatalf("claimed %+v, again %+v", first, again)
 			}
 		},
@@ -68,10 +71,11 @@ var ownershipCases = []testCase{
 		func(t *testing.T, s statestore.Store) {
 			claim(t, s, part, generation(5))
 			save(t, s, generation(5), snap("a", 1))
+			claim(t, s, part, generation(6))
 			before := claim(t, s, part, generation(6))
 			err := s.Save(t.Context(), part, generation(5), []statestore.Snapshot{snap("a", 9), snap("new", 9)})
 			wantErr(t, "Save after a greater claim", err, statestore.ErrFenced)
-			wantErr(t, "Advance after a greater claim", s.Advance(t.Context(), part, generation(5), 9, 9), statestore.ErrFenced)
+			wantErr(t, "Advance after a greater claim", s.Advance(t.Context(), part, generation(5), position(9, 9)), statestore.ErrFenced)
 			wantLoad(t, s, snap("a", 1), absent("new"))
 			if after := claim(t, s, part, generation(6)); after != before {
 				t.Fatalf("meta changed from %+v to %+v", before, after)
@@ -84,10 +88,10 @@ var ownershipCases = []testCase{
 		func(t *testing.T, s statestore.Store) {
 			snaps := []statestore.Snapshot{snap("a", 1)}
 			wantErr(t, "Save before any claim", s.Save(t.Context(), part, generation(1), snaps), statestore.ErrRegressed)
-			wantErr(t, "Advance before any claim", s.Advance(t.Context(), part, generation(1), 1, 1), statestore.ErrRegressed)
+			wantErr(t, "Advance before any claim", s.Advance(t.Context(), part, generation(1), position(1, 1)), statestore.ErrRegressed)
 			claim(t, s, part, generation(1))
 			wantErr(t, "Save above the claim", s.Save(t.Context(), part, generation(2), snaps), statestore.ErrRegressed)
-			wantErr(t, "Advance above the claim", s.Advance(t.Context(), part, generation(2), 1, 1), statestore.ErrRegressed)
+			wantErr(t, "Advance above the claim", s.Advance(t.Context(), part, generation(2), position(1, 1)), statestore.ErrRegressed)
 			wantLoad(t, s, absent("a"))
 			if meta := claim(t, s, part, generation(1)); meta.Cursor != statestore.NoOffset {
 				t.Fatalf("a refused Advance moved the cursor to %d", meta.Cursor)
@@ -119,7 +123,7 @@ var ownershipCases = []testCase{
 			_, err = s.Load(ctx, part, []string{"a"})
 			wantErr(t, "Load", err, context.Canceled)
 			wantErr(t, "Save", s.Save(ctx, part, generation(1), []statestore.Snapshot{snap("a", 1)}), context.Canceled)
-			wantErr(t, "Advance", s.Advance(ctx, part, generation(1), 1, 1), context.Canceled)
+			wantErr(t, "Advance", s.Advance(ctx, part, generation(1), position(1, 1)), context.Canceled)
 			save(t, s, generation(1), snap("b", 1))
 			wantLoad(t, s, absent("a"), snap("b", 1))
 		},

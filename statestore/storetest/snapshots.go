@@ -56,6 +56,16 @@ var snapshotCases = []testCase{
 		},
 	},
 	{
+		"TimeStaysWithSnapshot", "an idle stream is known by its time, which comes back with the snapshot it was saved with",
+		func(t *testing.T, s statestore.Store) {
+			claim(t, s, part, generation(1))
+			now, next := snap("a", 3), snap("a", 2)
+			now.Time, next.Time = 1_795_429_680_000, 1_795_429_690_000
+			save(t, s, generation(1), now, next)
+			wantLoad(t, s, now)
+		},
+	},
+	{
 		"OffsetsAreExact", "offsets reach 2^63-1: a store that compares them as doubles or as text loses or repeats events",
 		testExactOffsets,
 	},
@@ -159,6 +169,7 @@ func testWeirdKeys(t *testing.T, s statestore.Store) {
 	for i, key := range keys {
 		snaps[i] = statestore.Snapshot{Key: key, Offset: int64(i), State: fmt.Appendf(nil, "state %d", i)}
 	}
+	claim(t, s, part, generation(1))
 	before := claim(t, s, part, generation(1))
 	save(t, s, generation(1), snaps...)
 	wantLoad(t, s, snaps...)

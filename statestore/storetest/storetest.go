@@ -49,6 +49,11 @@ var part = statestore.Partition{Group: "weir", Topic: "events", Number: 3}
 // generation is a token of the first incarnation.
 func generation(n int64) statestore.Token { return statestore.Token{Generation: n} }
 
+// position is a position without a gap.
+func position(cursor int64, fingerprint uint64) statestore.Position {
+	return statestore.Position{Cursor: cursor, Fingerprint: fingerprint, Gap: statestore.NoOffset}
+}
+
 // snap is a snapshot whose state says what it is.
 func snap(key string, offset int64) statestore.Snapshot {
 	return statestore.Snapshot{Key: key, Offset: offset, State: fmt.Appendf(nil, "%s as of %d", key, offset)}
