@@ -25,6 +25,7 @@ type backtestCmd struct {
 	JSON   bool     `help:"Print the results as JSON."`
 
 	Budgets bool `help:"Measure how many false alarms there are, at budgets from 1/1h to 1/90d." xor:"what"`
+	Inject  bool `help:"Put anomalies of several kinds into clean streams, and measure which are found." xor:"what"`
 
 	Files []string `arg:"" optional:"" help:"CSV files, gzipped or not, or directories of them; without any, builtin:sample."`
 }
@@ -52,6 +53,8 @@ the threshold that follows from scoring.budget. docs/detection.md explains them.
 
 --budgets measures instead, at budgets from 1/1h to 1/90d, how many false alarms the operator
 raises on synthetic streams in which nothing happens, and outside of the labels of the files.
+--inject puts anomalies of several kinds into synthetic streams and into the parts of the files
+without labels, and measures which of them each detector finds, and after how many events.
 
 Examples:
 
@@ -89,8 +92,11 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 			return err
 		}
 	}
-	if c.Budgets {
+	switch {
+	case c.Budgets:
 		return c.runBudgets(ctx, b)
+	case c.Inject:
+		return c.runInject(ctx, b)
 	}
 	if err := c.each(func(s *eval.Series) error { return b.add(ctx, s) }); err != nil {
 		return err

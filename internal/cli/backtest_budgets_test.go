@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"math"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func testBacktest(t *testing.T) *backtest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &backtest{model: model, cfg: operatorConfig(cfg)}
+	return &backtest{model: model, cfg: operatorConfig(cfg), std: &streams{out: io.Discard, err: io.Discard}}
 }
 
 func TestFalseAlarmsAreCountedAgainstTheBudgetOfTheirTime(t *testing.T) {

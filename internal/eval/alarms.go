@@ -65,10 +65,13 @@ func (a *Alarms) Precision() float64 { return float64(a.Right) / float64(a.Right
 func (a *Alarms) FalseAWeek() float64 { return float64(a.False) / a.Weeks }
 
 // MedianDelay is the median of Delays, NaN if there are none.
-func (a *Alarms) MedianDelay() float64 {
-	if len(a.Delays) == 0 {
+func (a *Alarms) MedianDelay() float64 { return median(a.Delays) }
+
+// median is NaN of nothing.
+func median(xs []float64) float64 {
+	if len(xs) == 0 {
 		return math.NaN()
 	}
-	sorted := slices.Sorted(slices.Values(a.Delays))
+	sorted := slices.Sorted(slices.Values(xs))
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }

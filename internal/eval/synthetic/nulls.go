@@ -19,6 +19,7 @@ type Null struct {
 	Name string
 	// Irregular streams have exponentially distributed gaps.
 	Irregular bool
+	daily     bool
 	// value returns a stream's values, to be asked for in time order.
 	value func(rng *rand.Rand) func(t int64) float64
 }
@@ -28,7 +29,7 @@ var Nulls = []Null{
 	{Name: "white noise", value: white},
 	{Name: "autoregression", value: autoregression},
 	{Name: "random walk with drift", value: walk},
-	{Name: "daily and weekly seasons", value: seasons},
+	{Name: "daily and weekly seasons", daily: true, value: seasons},
 	{Name: "heavy tails (Student t, 3)", value: heavy},
 	{Name: "quantised", value: quantised},
 	{Name: "sparse", value: sparse},
