@@ -93,7 +93,7 @@ func (s *scenario) settings() []string {
 		"service.http.listen=127.0.0.1:0", "kafka.brokers=" + s.kafka.bootstrap(), "kafka.group_id=" + s.name,
 		"kafka.session_timeout=1500ms", "kafka.heartbeat_interval=300ms",
 		"input.topics=" + s.name, "state.redis.url=" + s.redis, "state.redis.key_prefix=" + s.name + ":",
-		"state.checkpoint.every=200ms", "state.max_streams=32",
+		"state.checkpoint.every=200ms", "state.max_streams=12",
 	}
 }
 
