@@ -135,11 +135,10 @@ func TestANightlyBatchStopsRaisingAlarmsAfterAWeek(t *testing.T) {
 	}
 }
 
-// Counters, sparse, bursty and quantised streams among others: what nobody would call an
-// incident, and no sum of chances either. storm is how many alarms are too many in four weeks where four are
-// allowed.
+// storm is how many alarms are too many in four weeks where four are allowed.
 const storm = 12
 
+// Counters, sparse, bursty and quantised streams are among them.
 func TestOrdinaryStreamsRaiseNoStormOfAlarms(t *testing.T) {
 	for _, null := range synthetic.Nulls {
 		next := null.Stream(11, everyFive)

@@ -210,7 +210,9 @@ func (b *backtest) add(ctx context.Context, s *eval.Series) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := b.tallies[i].Add(s, eval.Baseline(d, b.cfg.FalseAlarms, s)); err != nil {
+		run := eval.Baseline(d, b.cfg.FalseAlarms, s)
+		eval.PointForecasts(d, s, run)
+		if err := b.tallies[i].Add(s, run); err != nil {
 			return err
 		}
 	}

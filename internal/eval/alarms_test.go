@@ -82,8 +82,12 @@ func TestSkillByHand(t *testing.T) {
 	// Pinball losses of 5%, 50%, 95%, times 3: 3: .15+.5+.05; 5: .25+1.5+.95; 2: .1+0+.1; -1: .95+1.5+.25
 	// The last value's are 1.5 times the change: 2, 2, 3, 3.
 	want := (0.7 + 2.7 + 0.2 + 2.7) / (1.5 * 10)
-	if math.Abs(k.Relative()-want) > 1e-12 || k.Coverage() != 0.5 {
-		t.Errorf("relative loss %v, want %v; coverage %v", k.Relative(), want, k.Coverage())
+	if math.Abs(k.Relative()-want) > 1e-12 || k.Coverage() != 0.5 || k.Banded != 4 {
+		t.Errorf("relative loss %v, want %v; coverage %v of %d bands", k.Relative(), want, k.Coverage(), k.Banded)
+	}
+	// Errors of 1, 3, 0 and 3, changes of 2, 2, 3 and 3, a spread of 6.
+	if k.ByField() != 2/2.5 || math.Abs(k.MedianError()-2.0/6) > 1e-7 {
+		t.Errorf("median error %v, by field %v", k.MedianError(), k.ByField())
 	}
 }
 
@@ -98,7 +102,7 @@ func TestSkillOfTheLastValueIsOne(t *testing.T) {
 	var k Skill
 	k.Add(values, forecasts)
 	k.Add(make([]float64, 50), make([]Forecast, 50)) // a field that never changes
-	if k.Relative() != 1 || k.N != 98 || k.Scaled != 49 {
-		t.Errorf("%v of %+v", k.Relative(), k)
+	if k.Relative() != 1 || k.N != 98 || k.Scaled != 49 || k.Banded != 0 || k.ByField() != 1 || len(k.Medians) != 1 {
+		t.Errorf("%v, by field %v, of %+v", k.Relative(), k.ByField(), k)
 	}
 }

@@ -1,6 +1,9 @@
 package eval
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A Forecast is what was expected of a value before it was seen: the quantiles 5%, 50%
 // and 95%. All are NaN where there was no forecast.
@@ -29,6 +32,15 @@ type Skill struct {
 	Loss float64
 	// Scaled counts the values that Loss sums over.
 	Scaled int
+	// Banded counts the forecasts that say more than a point.
+	Banded int
+	// Medians are, of each field that moves, the median absolute error of the median in
+	// units of the last value's. A field moves if at least half of its values differ from
+	// the one before: of others the last value's median error is 0.
+	Medians []float64
+	// errors are the absolute errors of the moving fields, each in units of the distance
+	// between its field's quantiles 5% and 95%.
+	errors []float32
 }
 
 // pinball is the loss of a quantile forecast q of the given level, x being seen.
@@ -48,6 +60,7 @@ func (f Forecast) loss(x float64) float64 {
 // and those missing, count for nothing.
 func (k *Skill) Add(values []float64, forecasts []Forecast) {
 	n, loss, naive, last := 0, 0.0, 0.0, math.NaN()
+	var errors, changes []float64
 	for i, x := range values {
 		if math.IsNaN(x) {
 			continue
@@ -59,6 +72,7 @@ func (k *Skill) Add(values []float64, forecasts []Forecast) {
 			loss += f.loss(x)
 			naive += Forecast{before, before, before}.loss(x)
 			k.place(f, x)
+			errors, changes = append(errors, math.Abs(x-f.Median)), append(changes, math.Abs(x-before))
 		}
 	}
 	k.N += n
@@ -66,10 +80,32 @@ func (k *Skill) Add(values []float64, forecasts []Forecast) {
 		k.Loss += float64(n) * loss / naive
 		k.Scaled += n
 	}
+	if naive := median(changes); naive > 0 { // NaN is not
+		k.Medians = append(k.Medians, median(errors)/naive)
+		unit := spread(values)
+		for _, e := range errors {
+			k.errors = append(k.errors, float32(e/unit))
+		}
+	}
+}
+
+// spread is the distance between the quantiles 5% and 95% of the values that are there,
+// their whole range where that is 0.
+func spread(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	first, _ := slices.BinarySearch(sorted, math.Inf(-1)) // NaN comes first
+	sorted = sorted[first:]
+	if d := sorted[len(sorted)*95/100] - sorted[len(sorted)*5/100]; d > 0 {
+		return d
+	}
+	return sorted[len(sorted)-1] - sorted[0]
 }
 
 // place counts x between the quantiles.
 func (k *Skill) place(f Forecast, x float64) {
+	if f.Upper > f.Lower {
+		k.Banded++
+	}
 	if x >= f.Lower && x <= f.Upper {
 		k.Inside++
 	}
@@ -95,6 +131,28 @@ func (k *Skill) Join(o Skill) {
 	k.Inside += o.Inside
 	k.Loss += o.Loss
 	k.Scaled += o.Scaled
+	k.Banded += o.Banded
+	k.Medians = append(k.Medians, o.Medians...)
+	k.errors = append(k.errors, o.errors...)
+}
+
+// MedianError is the median absolute error over all values of moving fields, in units of
+// their fields' spreads; NaN if there are none.
+func (k *Skill) MedianError() float64 {
+	wide := make([]float64, len(k.errors))
+	for i, e := range k.errors {
+		wide[i] = float64(e)
+	}
+	return median(wide)
+}
+
+// ByField is the mean of Medians, NaN if there are none.
+func (k *Skill) ByField() float64 {
+	sum := 0.0
+	for _, m := range k.Medians {
+		sum += m
+	}
+	return sum / float64(len(k.Medians))
 }
 
 // Coverage is the share of values inside the 90% band.

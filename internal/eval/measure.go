@@ -20,15 +20,19 @@ type Run struct {
 
 // NewForecastRun returns a run over a series, all scores 0 and without any forecast yet.
 func NewForecastRun(s *Series) *Run {
-	r := &Run{Scores: make([]float64, len(s.Times)), Forecasts: make([][]Forecast, len(s.Times))}
-	all := make([]Forecast, len(s.Times)*len(s.Fields))
+	return &Run{Scores: make([]float64, len(s.Times)), Forecasts: newForecasts(s)}
+}
+
+// newForecasts returns (events, fields) without any forecast.
+func newForecasts(s *Series) [][]Forecast {
+	rows, all := make([][]Forecast, len(s.Times)), make([]Forecast, len(s.Times)*len(s.Fields))
 	for i := range all {
 		all[i] = NoForecast
 	}
-	for i := range r.Forecasts {
-		r.Forecasts[i] = all[i*len(s.Fields) : (i+1)*len(s.Fields)]
+	for i := range rows {
+		rows[i] = all[i*len(s.Fields) : (i+1)*len(s.Fields)]
 	}
-	return r
+	return rows
 }
 
 // alarms says of each event whether it raises an alarm.
@@ -57,6 +61,23 @@ func Baseline(b detector.Baseline, falseAlarms float64, s *Series) *Run {
 	}
 	r.Took = time.Since(began)
 	return r
+}
+
+// PointForecasts adds to a run what a baseline that makes forecasts expected of a series.
+func PointForecasts(b detector.Baseline, s *Series, r *Run) {
+	if b.Forecast == nil {
+		return
+	}
+	r.Forecasts = newForecasts(s)
+	for f := range s.Fields {
+		next := b.Forecast()
+		for i, t := range s.Times {
+			if x := s.Values[i][f]; !math.IsNaN(x) {
+				expected := next(t, min(max(x, -greatest), greatest))
+				r.Forecasts[i][f] = Forecast{expected, expected, expected}
+			}
+		}
+	}
 }
 
 // A SeriesResult is what was measured of one series. The areas and F1 are NaN where there

@@ -114,7 +114,7 @@ func TestReportsHaveANumberOrADash(t *testing.T) {
 	if !strings.Contains(lines[2], "| finds ") || !strings.Contains(lines[2], " 100.0 |") || !strings.Contains(lines[3], " – |") {
 		t.Errorf("table:\n%s", table.String())
 	}
-	if strings.Contains(table.String()+series.String(), "NaN") || !strings.Contains(table.String(), "pinball loss") {
+	if strings.Contains(table.String()+series.String(), "NaN") || !strings.Contains(table.String(), "median error is ") {
 		t.Errorf("table:\n%s%s", table.String(), series.String())
 	}
 	text, err := json.Marshal(results)
@@ -126,12 +126,13 @@ func TestReportsHaveANumberOrADash(t *testing.T) {
 		NAB      map[string]struct{ Score *float64 }
 		Forecast struct {
 			Coverage float64 `json:"coverage_90"`
+			Moving   int     `json:"moving_fields"`
 		}
 	}
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
-	if back[0].NAB["standard"].Score == nil || back[1].NAB["standard"].Score != nil || !(back[0].Forecast.Coverage > 0.5) {
+	if back[0].NAB["standard"].Score == nil || back[1].NAB["standard"].Score != nil || !(back[0].Forecast.Coverage > 0.5) || back[0].Forecast.Moving != 1 {
 		t.Errorf("%s", text)
 	}
 }

@@ -29,8 +29,8 @@ var columns = []struct {
 	{"values/s", func(r *Result) string { return thousands(r.ValuesPerSecond) }},
 }
 
-// WriteTable writes results as a Markdown table whose columns line up, and a line about
-// forecasts for each detector that makes some.
+// WriteTable writes results as a Markdown table whose columns line up, and one of the
+// detectors that make forecasts.
 func WriteTable(w io.Writer, results []Result) error {
 	rows := make([][]string, len(results)+1)
 	for i := range rows {
@@ -45,19 +45,7 @@ func WriteTable(w io.Writer, results []Result) error {
 	if err := writeRows(w, rows); err != nil {
 		return err
 	}
-	for _, r := range results {
-		if r.Skill.N == 0 {
-			continue
-		}
-		p := r.Skill.PIT()
-		_, err := fmt.Fprintf(w, "\n%s, forecasts of the next event: pinball loss %s of the last value's, %.1f%% of values inside the 90%% band,\n"+
-			"%.1f%% below it, %.1f%% and %.1f%% in its lower and upper half, %.1f%% above (aim: 5, 45, 45, 5)\n",
-			r.Detector, number("%.3f", r.Skill.Relative()), 100*r.Skill.Coverage(), 100*p[0], 100*p[1], 100*p[2], 100*p[3])
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeForecasts(w, results)
 }
 
 // writeRows writes a Markdown table, its first row the header.
@@ -146,10 +134,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	all["detector"], all["nab"], all["alarms"] = r.Detector, nab, alarmsJSON(&r.Alarms)
 	all["values_per_second"], all["series"] = orNull(r.ValuesPerSecond), series
 	if r.Skill.N > 0 {
-		all["forecast"] = object{
-			"values": r.Skill.N, "relative_pinball_loss": orNull(r.Skill.Relative()),
-			"coverage_90": r.Skill.Coverage(), "pit": r.Skill.PIT(),
-		}
+		all["forecast"] = forecastJSON(&r.Skill)
 	}
 	return json.Marshal(all)
 }

@@ -24,18 +24,21 @@ type Baseline struct {
 	Name string
 	// New returns a detector for a stream of the given number of fields.
 	New func(fields int) Detector
+	// Forecast returns what it forecasts a stream of one field with; nil where it makes
+	// no forecasts.
+	Forecast func() Forecaster
 }
 
 // Baselines are all, the simplest first.
 var Baselines = []Baseline{
-	{"last value", each(func() fieldDetector { return new(lastValue).score })},
-	{"seasonal naive", each(func() fieldDetector { return new(seasonal).score })},
-	{"EWMA z", each(func() fieldDetector { return new(ewma).score })},
-	{"Gaussian z", each(func() fieldDetector { return new(gaussian).score })},
-	{"online AR", each(func() fieldDetector { return newAutoregression().score })},
-	{"half-space trees", func(fields int) Detector { return newHalfSpace(newShingle(fields, true)).score }},
+	{"last value", each(func() fieldDetector { return new(lastValue).score }), forecastLast},
+	{"seasonal naive", each(func() fieldDetector { return new(seasonal).score }), forecastSeason},
+	{"EWMA z", each(func() fieldDetector { return new(ewma).score }), nil},
+	{"Gaussian z", each(func() fieldDetector { return new(gaussian).score }), nil},
+	{"online AR", each(func() fieldDetector { return newAutoregression().score }), forecastLinear},
+	{"half-space trees", func(fields int) Detector { return newHalfSpace(newShingle(fields, true)).score }, nil},
 	// Its cuts need a common unit only where there are several.
-	{"random cut forest", func(fields int) Detector { return newForest(newShingle(fields, fields > 1)).score }},
+	{"random cut forest", func(fields int) Detector { return newForest(newShingle(fields, fields > 1)).score }, nil},
 }
 
 // A fieldDetector is a detector of a single value, which is there.

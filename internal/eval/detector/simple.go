@@ -81,20 +81,25 @@ type slot struct {
 }
 
 func (d *seasonal) score(t int64, x float64) float64 {
+	expected := d.expect(t)
 	s := &d.profile[(t%day+day)%day/60_000]
-	today := (t - (t%day+day)%day) / day
-	if s.seen && s.day != today {
-		s.previous, s.before = s.value, true
-	}
-	expected := d.last
-	if s.before {
-		expected = s.previous
-	}
-	s.day, s.value, s.seen = today, x, true
+	s.day, s.value, s.seen = (t-(t%day+day)%day)/day, x, true
 	d.last = x
 	d.n++
 	if d.n == 1 {
 		return 0
 	}
 	return d.surprise(x - expected)
+}
+
+// expect is what the value at t is expected to be.
+func (d *seasonal) expect(t int64) float64 {
+	s := &d.profile[(t%day+day)%day/60_000]
+	if s.seen && s.day != (t-(t%day+day)%day)/day {
+		s.previous, s.before = s.value, true
+	}
+	if s.before {
+		return s.previous
+	}
+	return d.last
 }
