@@ -98,7 +98,7 @@ type Input struct {
 	Topics []string `yaml:"topics"`
 	// Encoding is what records are: JSON events, or records of other systems that may hold
 	// many points each.
-	Encoding string `yaml:"encoding" oneof:"json,otlp_proto,otlp_json,prometheus,influx,auto"`
+	Encoding string `yaml:"encoding" oneof:"json,otlp_proto,otlp_json,prometheus,influx,avro,auto"`
 	// InitialOffset is where a group without committed offsets starts.
 	InitialOffset string `yaml:"initial_offset" oneof:"earliest,latest"`
 	// MaxBytes is the largest record value that is decoded; a larger one is a dead letter.
@@ -106,6 +106,7 @@ type Input struct {
 	JSON     InputJSON   `yaml:"json"`
 	OTLP     InputOTLP   `yaml:"otlp"`
 	Influx   InputInflux `yaml:"influx"`
+	Avro     InputAvro   `yaml:"avro"`
 }
 
 // InputOTLP says what names a stream of OpenTelemetry metrics, beside the metric's name.
@@ -129,6 +130,16 @@ type InputJSON struct {
 	Time   string `yaml:"time"`
 	Value  string `yaml:"value"`
 	Values string `yaml:"values"`
+}
+
+// InputAvro is about Avro, whose events have the fields that InputJSON names.
+type InputAvro struct {
+	// Registry is the URL of the schema registry.
+	Registry string `yaml:"registry"`
+	Username string `yaml:"username"`
+	Password Secret `yaml:"password"`
+	// PasswordFile is read into Password by Load and Parse.
+	PasswordFile string `yaml:"password_file"`
 }
 
 // Output is what the operator writes.

@@ -126,6 +126,10 @@ func (k *checks) input(c Input) {
 	k.require(c.MaxBytes >= 64 && c.MaxBytes <= 1<<30, "input.max_bytes", fmt.Sprintf("is %v; use 64B to 1GiB", c.MaxBytes))
 	k.require(slices.Contains([]time.Duration{time.Nanosecond, time.Microsecond, time.Millisecond, time.Second}, c.Influx.Precision),
 		"input.influx.precision", fmt.Sprintf("is %s; use 1ns, 1us, 1ms or 1s", formatDuration(c.Influx.Precision)))
+	k.require(c.Encoding != "avro" || c.Avro.Registry != "", "input.avro.registry", "is not set; encoding avro needs the URL of a schema registry")
+	if u, err := url.Parse(c.Avro.Registry); c.Avro.Registry != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		k.add("input.avro.registry", "is no URL of a registry; write https://host:port, and a login as username and password")
+	}
 	seen := map[string]string{}
 	for _, f := range []struct{ path, name string }{
 		{"input.json.stream", c.JSON.Stream},

@@ -16,32 +16,58 @@ const ReasonScoreRefused = "score_refused"
 
 // decode turns the batch's messages into events, and those that cannot be used into
 // dead letters.
-func (w *Worker) decode(ctx context.Context) {
+func (w *Worker) decode(ctx context.Context) error {
 	w.events = w.events[:0]
 	w.Decoder.Reset()
 	for i := range w.batch.Messages {
 		m := &w.batch.Messages[i]
 		at := len(w.events)
-		if faults := w.decodeOne(m); len(faults) > 0 {
+		faults, err := w.decodeOne(ctx, m)
+		if err != nil {
+			return err
+		}
+		if len(faults) > 0 {
 			w.deadLetter(ctx, m, faults)
 		}
 		for ; at < len(w.events); at++ {
 			w.events[at].Offset = m.Offset
 		}
 	}
+	return nil
 }
 
 // decodeOne appends the events of one message, and returns what is wrong with it.
-func (w *Worker) decodeOne(m *Message) (faults []encoding.Fault) {
+func (w *Worker) decodeOne(ctx context.Context, m *Message) (faults []encoding.Fault, err error) {
 	if len(m.Value) > w.MaxBytes {
-		return oneFault(encoding.ReasonTooLarge, fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes))
+		return oneFault(encoding.ReasonTooLarge, fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes)), nil
 	}
 	w.headers = w.headers[:0]
 	for _, h := range m.Headers {
 		w.headers = append(w.headers, encoding.Header{Key: h.Key, Value: h.Value})
 	}
-	w.events, faults = w.Decoder.Decode(w.events, encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: w.headers})
-	return faults
+	r := encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: w.headers}
+	if err := w.learnSchema(ctx, r); err != nil {
+		return nil, err
+	}
+	w.events, faults = w.Decoder.Decode(w.events, r)
+	return faults, nil
+}
+
+// learnSchema asks the registry for the record's schema. A registry that does not answer is
+// waited for, as Kafka and the store are: what a record means must not depend on when it is
+// read.
+func (w *Worker) learnSchema(ctx context.Context, r encoding.Record) error {
+	name, missing := w.Decoder.MissingSchema(r)
+	if !missing || w.Registry == nil {
+		return nil
+	}
+	return w.Retry.Do(ctx, "registry", "read schema", func(ctx context.Context) error {
+		texts, err := w.Registry.Schema(ctx, name)
+		if err == nil {
+			w.Decoder.LearnSchema(name, texts)
+		}
+		return err
+	})
 }
 
 // oneFault is a fault of a whole message.

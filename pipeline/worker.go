@@ -30,6 +30,8 @@ type Worker struct {
 	DeadLetters Sink
 	Operator    *operator.Operator
 	Decoder     *encoding.Decoder
+	// Registry has the schemas of Avro records; nil where there are none.
+	Registry *Registry
 
 	// MaxBytes is the largest record value that is decoded.
 	MaxBytes int
@@ -246,7 +248,9 @@ func (w *Worker) process(ctx context.Context) error {
 	}
 	began := time.Now()
 	w.letters, w.scores, w.values = w.letters[:0], w.scores[:0], w.values[:0]
-	w.decode(ctx)
+	if err := w.decode(ctx); err != nil {
+		return err
+	}
 	result, err := w.apply(ctx)
 	if err != nil {
 		return err

@@ -181,6 +181,14 @@ func newDecoder(c config.Input) (*encoding.Decoder, error) {
 	})
 }
 
+// newRegistry returns a client of the schema registry, nil where none is configured.
+func newRegistry(c config.InputAvro) (*pipeline.Registry, error) {
+	if c.Registry == "" {
+		return nil, nil
+	}
+	return pipeline.NewRegistry(c.Registry, c.Username, string(c.Password))
+}
+
 // names is a list of names as OTLPOptions have it: nil for all, which a list writes as *.
 func names(list []string) []string {
 	if slices.Contains(list, "*") {

@@ -198,7 +198,7 @@ func (s *service) retrier(a *pipeline.Assignment) (r *pipeline.Retrier, done fun
 	retry := *s.retry
 	retry.Report = func(component string, err error) { s.telemetry.health.Set(name(component), err) }
 	return &retry, func() {
-		for _, component := range []string{"kafka", "state"} {
+		for _, component := range []string{"kafka", "state", "registry"} {
 			s.telemetry.health.Set(name(component), nil)
 		}
 	}
@@ -207,6 +207,10 @@ func (s *service) retrier(a *pipeline.Assignment) (r *pipeline.Retrier, done fun
 // work carries one partition for one generation of the group.
 func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 	decoder, err := newDecoder(s.cfg.Input)
+	if err != nil {
+		return err
+	}
+	registry, err := newRegistry(s.cfg.Input.Avro)
 	if err != nil {
 		return err
 	}
@@ -228,7 +232,7 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 		Operator: operator.New(s.model, s.store,
 			statestore.Partition{Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Number: a.Partition},
 			statestore.Token{Generation: int64(a.Generation)}, cfg),
-		Decoder: decoder, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
+		Decoder: decoder, Registry: registry, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
 		DrainTimeout: s.cfg.Kafka.SessionTimeout / 2, Alive: a.Alive, Committed: a.Committed,
 		Retry: retry, Metrics: s.telemetry.metrics, Log: s.log,
 	}

@@ -86,6 +86,10 @@ func (c *scoreCmd) work(ctx context.Context, cfg config.Config, model *operator.
 	if err != nil {
 		return err
 	}
+	registry, err := newRegistry(cfg.Input.Avro)
+	if err != nil {
+		return err
+	}
 	metrics, err := pipeline.NewMetrics(nil, pipeline.MetricLabels{}) // counted by nobody
 	if err != nil {
 		return err
@@ -101,7 +105,7 @@ func (c *scoreCmd) work(ctx context.Context, cfg config.Config, model *operator.
 		Source: bad.source, Scores: pipeline.NewLineSink(std.out), DeadLetters: bad,
 		Operator: operator.New(model, store, statestore.Partition{Group: "score", Topic: topic},
 			statestore.Token{}, operatorCfg),
-		Decoder: decoder, MaxBytes: int(cfg.Input.MaxBytes), DrainTimeout: time.Minute,
+		Decoder: decoder, Registry: registry, MaxBytes: int(cfg.Input.MaxBytes), DrainTimeout: time.Minute,
 		Committed: statestore.NoOffset, Metrics: metrics, Log: log,
 		// Nothing here gets better by waiting.
 		Retry: &pipeline.Retrier{Log: log, Report: func(string, error) {}, Count: metrics.Retry, Once: true},

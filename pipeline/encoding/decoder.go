@@ -20,7 +20,7 @@ type Options struct {
 
 // Names returns the encodings that a Decoder reads, as configurations call them.
 func Names() []string {
-	return []string{"json", "otlp_proto", "otlp_json", "prometheus", "influx", "auto"}
+	return []string{"json", "otlp_proto", "otlp_json", "prometheus", "influx", "avro", "auto"}
 }
 
 // A Decoder reads records of one encoding, or of whichever each record is in. Records that
@@ -33,6 +33,7 @@ type Decoder struct {
 	otlpJSON   *OTLPJSON
 	prometheus *RemoteWrite
 	influx     *Influx
+	avro       *Avro
 
 	whole [1]Fault // of a record that could not be unwrapped
 }
@@ -52,7 +53,7 @@ func NewDecoder(o Options) (*Decoder, error) {
 	}
 	return &Decoder{
 		encoding: o.Encoding, json: json, otlp: NewOTLP(o.OTLP), otlpJSON: NewOTLPJSON(o.OTLP),
-		prometheus: NewRemoteWrite(), influx: influx,
+		prometheus: NewRemoteWrite(), influx: influx, avro: NewAvro(o.JSON),
 	}, nil
 }
 
@@ -63,7 +64,25 @@ func (d *Decoder) Reset() {
 	d.otlpJSON.Reset()
 	d.prometheus.Reset()
 	d.influx.Reset()
+	d.avro.Reset()
 }
+
+// MissingSchema returns the name of the schema that the record is written with, if that has
+// yet to be learnt.
+func (d *Decoder) MissingSchema(r Record) (name string, missing bool) {
+	if d.encoding != "avro" && d.encoding != "auto" {
+		return "", false
+	}
+	r, fault := UnwrapCloudEvent(r)
+	if fault != nil || d.encoding == "auto" && recognise(r) != "avro" {
+		return "", false
+	}
+	return d.avro.Missing(r)
+}
+
+// LearnSchema tells the decoder what a schema is: its text behind those of the schemas that
+// it refers to. No text at all means that there is no such schema.
+func (d *Decoder) LearnSchema(name string, texts []string) { d.avro.Learn(name, texts) }
 
 // Decode appends the record's events to dst, and says what is wrong with the others. The
 // events are valid as long as the record is, and until Reset; the faults until the next
@@ -87,6 +106,8 @@ func (d *Decoder) Decode(dst []operator.Event, r Record) ([]operator.Event, []Fa
 		return d.prometheus.Decode(dst, r)
 	case "influx":
 		return d.influx.Decode(dst, r)
+	case "avro":
+		return d.avro.Decode(dst, r)
 	}
 	return d.json.Decode(dst, r)
 }

@@ -2,6 +2,7 @@ package encoding
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/weirstream/weir/operator"
 )
@@ -64,6 +65,11 @@ type Fault struct {
 	Detail string
 }
 
+// faultf returns a fault of a whole record.
+func faultf(reason, format string, args ...any) *Fault {
+	return &Fault{WholeRecord, reason, fmt.Sprintf(format, args...)}
+}
+
 // WholeRecord is the Point of a Fault that leaves no point of its record.
 const WholeRecord = -1
 
@@ -86,6 +92,8 @@ const (
 	ReasonNotObject = "not_object"
 	// ReasonMalformed: bytes that should be protobuf, snappy or line protocol are not.
 	ReasonMalformed = "malformed"
+	// ReasonUnknownSchema: the registry has no such schema, or none that can be read.
+	ReasonUnknownSchema = "unknown_schema"
 	// ReasonNoStream: the point has no name.
 	ReasonNoStream = "no_stream"
 	// ReasonBadStream: the stream's name is no UTF-8, or what makes it up is no text.
@@ -129,7 +137,7 @@ const (
 // IsReason reports whether a reason is one of a decoder's.
 func IsReason(reason string) bool {
 	switch reason {
-	case ReasonTombstone, ReasonEmptyValue, ReasonNotJSON, ReasonNotObject, ReasonMalformed, ReasonNoStream, ReasonBadStream,
+	case ReasonTombstone, ReasonEmptyValue, ReasonNotJSON, ReasonNotObject, ReasonMalformed, ReasonUnknownSchema, ReasonNoStream, ReasonBadStream,
 		ReasonNoValue, ReasonBadValue, ReasonBadTime, ReasonDuplicateKey, ReasonTooLarge:
 		return true
 	}

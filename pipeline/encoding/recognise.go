@@ -12,6 +12,9 @@ import (
 // enough, and else what its bytes look like. What looks like nothing is taken for JSON,
 // whose decoder then says what is wrong with it.
 func recognise(r Record) string {
+	if _, has := header(r.Headers, "__value_schema_id"); has {
+		return "avro"
+	}
 	typ, _ := header(r.Headers, contentType)
 	media, parameters, err := mime.ParseMediaType(string(typ))
 	if err != nil {
@@ -27,6 +30,8 @@ func recognise(r Record) string {
 		return "otlp_proto"
 	case "application/json":
 		return recogniseObject(r.Value)
+	case "application/avro", "avro/binary":
+		return "avro"
 	}
 	return recogniseValue(r.Value)
 }
@@ -36,6 +41,8 @@ func recogniseValue(value []byte) string {
 	switch {
 	case len(text) > 0 && (text[0] == '{' || text[0] == '[' || text[0] == '"'):
 		return recogniseObject(text)
+	case isAvro(value):
+		return "avro"
 	case isOTLP(value):
 		return "otlp_proto"
 	case len(text) > 0 && isText(text):
@@ -64,6 +71,14 @@ func isText(value []byte) bool {
 		}
 	}
 	return utf8.Valid(value)
+}
+
+// isAvro reports whether the value begins with the name of a schema. No other encoding
+// begins with 0 or 1: as a tag of protobuf they would be of field 0, and as the length of a
+// block they would leave no room for a request.
+func isAvro(value []byte) bool {
+	_, _, ok := framed(value)
+	return ok
 }
 
 // isOTLP reports whether the value is a list of ResourceMetrics and nothing else.
