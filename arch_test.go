@@ -113,7 +113,7 @@ var bans = []ban{
 	},
 	{
 		Paths:   []string{"net/http"},
-		Only:    []string{"internal/cli", "internal/web"},
+		Only:    []string{"internal/cli", "internal/web", "pipeline"}, // pipeline asks a schema registry
 		Instead: "serve it from internal/web",
 	},
 	{
