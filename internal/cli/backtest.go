@@ -20,11 +20,11 @@ type backtestCmd struct {
 	configFlags
 	Model  string   `help:"Score with MODEL, builtin:NAME or a directory; overrides model.use." placeholder:"MODEL"`
 	Labels string   `help:"Labelled windows of the files, as in NAB's combined_windows.json." placeholder:"FILE"`
-	Out    string   `help:"Write a report and a plot of each file to DIR." placeholder:"DIR"`
-	Only   []string `help:"Run only these detectors, such as weir,\"Gaussian z\"." placeholder:"NAME"`
+	Out    string   `help:"Write a report and a plot of each file to DIR." placeholder:"DIR" xor:"what"`
+	Only   []string `help:"Run only these detectors, such as weir,\"Gaussian z\"." placeholder:"NAME" xor:"only"`
 	JSON   bool     `help:"Print the results as JSON."`
 
-	Budgets bool `help:"Measure how many false alarms there are, at budgets from 1/1h to 1/90d." xor:"what"`
+	Budgets bool `help:"Measure how many false alarms there are, at budgets from 1/1h to 1/90d." xor:"what,only"`
 	Inject  bool `help:"Put anomalies of several kinds into clean streams, and measure which are found." xor:"what"`
 
 	Files []string `arg:"" optional:"" help:"CSV files, gzipped or not, or directories of them; without any, builtin:sample."`
@@ -135,6 +135,9 @@ func (c *backtestCmd) each(f func(*eval.Series) error) error {
 	}
 	files, err := tables(c.Files)
 	if err != nil {
+		return err
+	}
+	if err := labels.check(c.Labels, files); err != nil {
 		return err
 	}
 	for _, file := range files {

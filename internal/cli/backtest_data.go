@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -59,6 +60,27 @@ func (l labelFile) find(path string) (name string, ok bool) {
 		}
 	}
 	return name, ok
+}
+
+// check returns an error where the labels, read from path, are of none of the files.
+func (l labelFile) check(path string, files []string) error {
+	for _, file := range files {
+		if _, ok := l.find(file); ok {
+			return nil
+		}
+	}
+	if l == nil {
+		return nil
+	}
+	return usageErrorf("--labels %s names none of the files; it names %s", path, some(slices.Sorted(maps.Keys(l))))
+}
+
+// some lists the first few names.
+func some(names []string) string {
+	if len(names) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), len(names)-3)
+	}
+	return cmp.Or(strings.Join(names, ", "), "no file at all")
 }
 
 // ranges places windows in the times of a series.
@@ -201,6 +223,9 @@ func readTable(r io.Reader) (s *eval.Series, labelled []bool, err error) {
 		return nil, nil, err
 	}
 	s = &eval.Series{Fields: l.names}
+	if l.label >= 0 {
+		labelled = []bool{}
+	}
 	for {
 		record, err := table.Read()
 		if errors.Is(err, io.EOF) {

@@ -44,7 +44,10 @@ func (s *Series) Check() error {
 				s.Name, i+1, r.First+1, r.Last+1, len(s.Times), s.Labels[max(i-1, 0)].Last+1)
 		}
 	}
-	if len(s.Labels) == 1 && s.Labels[0] == (Range{0, len(s.Times) - 1}) {
+	if s.present() == 0 {
+		return fmt.Errorf("%s has no value: all its cells are empty", s.Name)
+	}
+	if count(s.labelled()) == len(s.Times) {
 		return fmt.Errorf("%s: every event is labelled: there is nothing to tell an incident from", s.Name)
 	}
 	return nil
