@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,10 +28,10 @@ type event struct {
 // poison reports whether the event goes to the dead letters.
 func (e *event) poison() bool { return e.key == poisonKey }
 
-// events reads the input topic, partition by partition.
+// events reads the input topic, partition by partition, after what is no longer in it.
 func (s *scenario) events(ctx context.Context) ([]event, error) {
 	records, err := s.kafka.read(ctx, s.name, partitions)
-	var events []event
+	events := slices.Clone(s.history)
 	for p, list := range records {
 		for _, r := range list {
 			events = append(events, event{fmt.Sprintf("%s-%d-%d", s.name, p, r.Offset), p, r.Offset, string(r.Key), r.Value})

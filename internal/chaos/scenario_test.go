@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -23,6 +25,8 @@ type scenario struct {
 	direct    string // URL, as the comparison sees it
 	load      *load
 	operators []*operator
+	history   []event // what was processed and is deleted from the input topic
+	gaps      []gap
 	row       row
 	started   time.Time
 }
@@ -63,7 +67,14 @@ func start(t *testing.T, fault, redis, direct string) *scenario {
 func (s *scenario) write() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.load.stop, s.load.done = stop, make(chan error, 1)
-	go func() { s.load.done <- s.load.run(ctx, s.kafka.admin) }()
+	go func() {
+		client, err := kgo.NewClient(s.kafka.admin.Opts()...) // that knows of no topic yet
+		if err == nil {
+			err = s.load.run(ctx, client)
+			client.Close()
+		}
+		s.load.done <- err
+	}()
 }
 
 func (s *scenario) quiet() error {
