@@ -32,9 +32,11 @@ type Config struct {
 	Kafka   Kafka   `yaml:"kafka"`
 	Input   Input   `yaml:"input"`
 	Output  Output  `yaml:"output"`
-	State   State   `yaml:"state"`
-	Model   Model   `yaml:"model"`
-	Scoring Scoring `yaml:"scoring"`
+	// Delivery is what is promised of outputs.
+	Delivery string  `yaml:"delivery" oneof:"exactly_once,transactional,at_least_once"`
+	State    State   `yaml:"state"`
+	Model    Model   `yaml:"model"`
+	Scoring  Scoring `yaml:"scoring"`
 }
 
 // Service is the process itself.
@@ -227,6 +229,7 @@ func Default() Config {
 			OTLP:          InputOTLP{ResourceAttributes: []string{"*"}, PointAttributes: []string{"*"}},
 			Influx:        InputInflux{Precision: time.Nanosecond},
 		},
+		Delivery: "exactly_once",
 		State: State{
 			Store:      "redis",
 			Redis:      Redis{URL: "redis://127.0.0.1:6379/0", KeyPrefix: "weir:"},

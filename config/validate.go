@@ -43,6 +43,7 @@ func (c Config) faults() []*Fault {
 	k.topics(c)
 	k.input(c.Input)
 	k.state(c.State)
+	k.delivery(c)
 	k.model(c.Model)
 	k.require(c.Scoring.Budget.Alarms > 0 && c.Scoring.Budget.Per > 0, "scoring.budget", "allows nothing; write alarms per time for one stream, such as 1/7d")
 	return k.faults
@@ -153,6 +154,16 @@ func (k *checks) state(c State) {
 	k.between("state.checkpoint.every", c.Checkpoint.Every, 10*time.Millisecond, time.Hour)
 	k.require(c.MaxStreams >= 1, "state.max_streams", fmt.Sprintf("is %d; use at least 1", c.MaxStreams))
 	k.require(c.IdleTTL >= time.Minute, "state.idle_ttl", fmt.Sprintf("is %s; use at least 1m, and more than the longest silence a stream may have", formatDuration(c.IdleTTL)))
+}
+
+// longestTransaction is half of what a transaction may take before Kafka aborts it.
+const longestTransaction = 30 * time.Second
+
+// delivery checks what the transactional mode asks of the others.
+func (k *checks) delivery(c Config) {
+	every := c.State.Checkpoint.Every
+	k.require(c.Delivery != "transactional" || every <= longestTransaction, "state.checkpoint.every",
+		fmt.Sprintf("is %s; delivery transactional holds a transaction open for so long: use at most %s", formatDuration(every), formatDuration(longestTransaction)))
 }
 
 func (k *checks) redis(c Redis) {

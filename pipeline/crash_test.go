@@ -76,7 +76,7 @@ func (w *world) fail(format string, args ...any) {
 
 // put keeps one output. What is put out again must be the same.
 func (w *world) put(kind string, m *Message) {
-	source := place(m.Offset)
+	source := at(m.Offset)
 	text := fmt.Sprintf("%s %q %s", kind, m.Key, m.Value)
 	if before, again := w.outputs[source]; again && before != text {
 		w.fail("output of %s was\n%s\nand then\n%s", source, before, text)
@@ -84,13 +84,13 @@ func (w *world) put(kind string, m *Message) {
 	w.outputs[source] = text
 }
 
-func place(offset int64) string { return fmt.Sprintf("offset %d", offset) }
+func at(offset int64) string { return fmt.Sprintf("offset %d", offset) }
 
 // wantOutputs fails unless everything below offset that passes is put out.
 func (w *world) wantOutputs(what string, offset int64, passes func(*Message) bool) {
 	for i := range w.log {
 		m := &w.log[i]
-		if m.Offset < offset && passes(m) && w.outputs[place(m.Offset)] == "" {
+		if m.Offset < offset && passes(m) && w.outputs[at(m.Offset)] == "" {
 			w.fail("%s, but nothing was put out for offset %d", what, m.Offset)
 		}
 	}
@@ -347,7 +347,7 @@ func (w *world) wantAsUninterrupted() {
 	want := make(map[string]string)
 	for kind, sink := range map[string]*sliceSink{"score": scores, "letter": letters} {
 		for _, m := range sink.log {
-			want[place(m.Offset)] = fmt.Sprintf("%s %q %s", kind, m.Key, m.Value)
+			want[at(m.Offset)] = fmt.Sprintf("%s %q %s", kind, m.Key, m.Value)
 		}
 	}
 	if len(want) != len(w.log) {

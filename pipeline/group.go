@@ -61,26 +61,29 @@ type Assignment struct {
 // Alive returns nil while the group's coordinator knows this member in this
 // generation.
 func (a *Assignment) Alive(ctx context.Context) error {
-	res, err := a.group.client.Heartbeat(ctx, &kafka.HeartbeatRequest{
-		GroupID: a.group.cfg.ID, GenerationID: a.Generation, MemberID: a.member,
-	})
-	if err != nil {
+	err := heartbeat(ctx, a.group.client, &heartbeatRequest{GroupID: a.group.cfg.ID, GenerationID: a.Generation, MemberID: a.member})
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kafka.IllegalGeneration), errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.RebalanceInProgress):
+		return fmt.Errorf("%w: heartbeat of group %q: %w", ErrNotOwner, a.group.cfg.ID, err)
+	default:
 		return fmt.Errorf("heartbeat of group %q: %w", a.group.cfg.ID, err)
 	}
-	if res.Error != nil {
-		return fmt.Errorf("heartbeat of group %q: %w", a.group.cfg.ID, res.Error)
-	}
-	return nil
 }
 
+// ErrNotOwner means that the group has given the partition to somebody else, or is about
+// to: this process must leave it as it is.
+var ErrNotOwner = errors.New("this process no longer owns the partition")
+
 // Commit tells the group that everything before offset next is done with. It is for
-// lag tools: the store's cursor is what a restart goes by.
-func (a *Assignment) Commit(ctx context.Context, next int64) error {
+// lag tools: the store's cursor is what a restart goes by. The note is kept beside the offset.
+func (a *Assignment) Commit(ctx context.Context, next int64, note string) error {
 	ctx, cancel := context.WithTimeout(ctx, commitLimit)
 	defer cancel()
 	res, err := a.group.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{
 		GroupID: a.group.cfg.ID, GenerationID: int(a.Generation), MemberID: a.member,
-		Topics: map[string][]kafka.OffsetCommit{a.Topic: {{Partition: a.Partition, Offset: next}}},
+		Topics: map[string][]kafka.OffsetCommit{a.Topic: {{Partition: a.Partition, Offset: next, Metadata: note}}},
 	})
 	if err != nil {
 		return fmt.Errorf("commit %s-%d at %d: %w", a.Topic, a.Partition, next, err)

@@ -9,8 +9,12 @@ import (
 
 // A Message is one record of a log, read or to be written.
 type Message struct {
-	// Offset is the record's place in its partition; ignored when writing.
+	// Offset is the record's place in its partition; of an output, the place of the record
+	// that it answers.
 	Offset int64
+	// Index tells the outputs of one event's record apart; ignored when reading. Offset and
+	// Index ascend from output to output.
+	Index int
 	// Time is the record's timestamp in Unix milliseconds.
 	Time    int64
 	Key     []byte // nil where the record has none

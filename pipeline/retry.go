@@ -61,7 +61,7 @@ func (r *Retrier) Do(ctx context.Context, component, op string, fn func(context.
 // permanent reports whether err stays as it is however often the call is made.
 func permanent(err error) bool {
 	return errors.Is(err, statestore.ErrFenced) || errors.Is(err, statestore.ErrEvicts) || errors.Is(err, statestore.ErrRegressed) ||
-		errors.Is(err, ErrRefused) ||
+		errors.Is(err, ErrRefused) || errors.Is(err, ErrNotOwner) || errors.Is(err, ErrTransactionLost) ||
 		errors.Is(err, ErrLogReplaced) || errors.Is(err, ErrTopics) || errors.Is(err, ErrEnd)
 }
 

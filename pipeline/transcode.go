@@ -27,7 +27,7 @@ func (w *Worker) decode(ctx context.Context) error {
 			return err
 		}
 		if len(faults) > 0 {
-			w.deadLetter(ctx, m, faults)
+			w.deadLetter(ctx, m, letterDecode, faults)
 		}
 		for ; at < len(w.events); at++ {
 			w.events[at].Offset = m.Offset
@@ -70,23 +70,33 @@ func (w *Worker) learnSchema(ctx context.Context, r encoding.Record) error {
 	})
 }
 
+// The indices of a record's dead letters: of what cannot be decoded, of events that their
+// streams cannot take, and from letterRefused on of scores that their topic refuses, by
+// the event's index.
+const (
+	letterDecode  = operator.WholeRecord
+	letterReject  = 0
+	letterRefused = 2
+)
+
 // oneFault is a fault of a whole message.
 func oneFault(reason, detail string) []encoding.Fault {
 	return []encoding.Fault{{Point: encoding.WholeRecord, Reason: reason, Detail: detail}}
 }
 
 // deadLetter queues m for the dead-letter topic with the first of its faults: one letter,
-// however many of the record's events cannot be used. The others have been taken.
-func (w *Worker) deadLetter(ctx context.Context, m *Message, faults []encoding.Fault) {
+// however many of the record's events cannot be used. The others have been taken. The index
+// tells the letters of one record apart.
+func (w *Worker) deadLetter(ctx context.Context, m *Message, index int, faults []encoding.Fault) {
 	first := faults[0]
 	if first.Point != encoding.WholeRecord {
 		first.Detail = fmt.Sprintf("%d of the record's events cannot be used, the first being number %d: %s",
 			len(faults), first.Point, first.Detail)
 	}
-	w.letters = append(w.letters, Message{
-		Offset: m.Offset, Time: m.Time, Key: m.Key, Value: m.Value,
-		Headers: DeadLetterHeaders(m.Headers, w.Service, w.Topic, w.Partition, m.Offset, &first),
-	})
+	headers := append(DeadLetterHeaders(m.Headers, w.Service, w.Topic, w.Partition, m.Offset, &first),
+		kafka.Header{Key: headerSource, Value: appendSource(nil, w.Topic, w.Partition, place{m.Offset, index})},
+		kafka.Header{Key: headerGroup, Value: w.group})
+	w.letters = append(w.letters, Message{Offset: m.Offset, Index: index, Time: m.Time, Key: m.Key, Value: m.Value, Headers: headers})
 	for i := range faults {
 		w.Metrics.DeadLetter(ctx, faults[i].Reason)
 	}
@@ -121,7 +131,7 @@ func (w *Worker) rejected(ctx context.Context, all []operator.Rejection) {
 			faults = append(faults, encoding.Fault{Point: all[0].Index, Reason: all[0].Reason, Detail: all[0].Detail})
 			all = all[1:]
 		}
-		w.deadLetter(ctx, &w.batch.Messages[at], faults)
+		w.deadLetter(ctx, &w.batch.Messages[at], letterReject, faults)
 	}
 }
 
@@ -144,14 +154,15 @@ func (w *Worker) encodeOne(p *operator.Prediction, m *Message) {
 	w.values = encoding.AppendJSON(w.values, p, id, w.modelTag)
 	value := w.values[from:len(w.values):len(w.values)]
 	w.scores = append(w.scores, Message{
-		Offset: m.Offset, Time: m.Time, Key: m.Key, Value: value, Headers: w.outputHeaders(id, m.Headers),
+		Offset: m.Offset, Index: p.Event.Index, Time: m.Time, Key: m.Key, Value: value, Headers: w.outputHeaders(id, m.Headers),
 	})
 }
 
 // outputHeaders says where an output comes from and keeps the event's trace context.
 func (w *Worker) outputHeaders(id []byte, in []kafka.Header) []kafka.Header {
-	out := make([]kafka.Header, 0, 4)
-	out = append(out, kafka.Header{Key: "weir-source", Value: id}, kafka.Header{Key: "weir-lineage", Value: w.model})
+	out := make([]kafka.Header, 0, 5)
+	out = append(out, kafka.Header{Key: headerSource, Value: id}, kafka.Header{Key: headerGroup, Value: w.group},
+		kafka.Header{Key: headerLineage, Value: w.model})
 	for _, h := range in {
 		if h.Key == "traceparent" || h.Key == "tracestate" {
 			out = append(out, h)

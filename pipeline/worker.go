@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
-
-	"github.com/segmentio/kafka-go"
 
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline/encoding"
@@ -19,8 +16,8 @@ import (
 // encode, write, and from time to time a checkpoint. It is one goroutine; nothing in
 // it is shared.
 type Worker struct {
-	// Service names the deployment in dead letters.
-	Service string
+	// Service names the deployment in dead letters, Group the consumer group in outputs.
+	Service, Group string
 	// Topic and Partition name the input in ids, headers and logs.
 	Topic     string
 	Partition int
@@ -28,8 +25,10 @@ type Worker struct {
 	Source      Source
 	Scores      Sink
 	DeadLetters Sink
-	Operator    *operator.Operator
-	Decoder     *encoding.Decoder
+	// Delivery is what the sinks belong to; nil where they promise nothing by themselves.
+	Delivery *Delivery
+	Operator *operator.Operator
+	Decoder  *encoding.Decoder
 	// Registry has the schemas of Avro records; nil where there are none.
 	Registry *Registry
 
@@ -65,7 +64,8 @@ type Worker struct {
 	letters  []Message
 	values   []byte // encoded outputs, back to back
 	modelTag string
-	model    []byte // header value
+	// header values
+	model, group []byte
 
 	load    loadCounters
 	commits retryLogger
@@ -137,6 +137,12 @@ func drainContext(ctx context.Context, budget time.Duration) (context.Context, c
 
 // open claims the partition and finds where to go on.
 func (w *Worker) open(ctx context.Context) error {
+	if w.Alive != nil {
+		// One that slept through its loss of the partition must not claim it late.
+		if err := w.Retry.Do(ctx, "kafka", "heartbeat", w.Alive); err != nil {
+			return err
+		}
+	}
 	var meta statestore.Meta
 	err := w.Retry.Do(ctx, "state", "claim", func(ctx context.Context) (err error) {
 		meta, err = w.Operator.Claim(ctx, w.Alive)
@@ -161,16 +167,29 @@ func (w *Worker) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.takeOver(ctx, cursor); err != nil {
+		return err
+	}
 	w.saved, w.savedAt, w.base = cursor, time.Now(), w.position
 	w.load.checkpoint(w.savedAt, w.Operator)
 	w.modelTag = w.Operator.ModelTag()
-	w.model = []byte(w.modelTag)
+	w.model, w.group = []byte(w.modelTag), []byte(w.Group)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
 	if cursor == statestore.NoOffset && w.Alive != nil {
 		// Where a new reader begins must not be decided again after a crash.
 		return w.checkpoint(ctx)
 	}
 	return nil
+}
+
+// takeOver makes this worker the one that writes the partition's outputs.
+func (w *Worker) takeOver(ctx context.Context, cursor int64) error {
+	if w.Delivery == nil {
+		return nil
+	}
+	return w.Retry.Do(ctx, "kafka", "take over the outputs", func(ctx context.Context) error {
+		return w.Delivery.Open(ctx, cursor)
+	})
 }
 
 // recognise compares the record before the cursor with the one that was there when the
@@ -208,14 +227,17 @@ func (w *Worker) due() bool {
 	return w.CheckpointEvery > 0 && time.Since(w.savedAt) >= w.CheckpointEvery
 }
 
-// checkpoint makes everything before the position durable: first the states, then the
-// cursor, then the log's own note of it. Their outputs are acknowledged already.
+// checkpoint makes everything before the position durable: first the outputs, which are
+// acknowledged already, then the states, then the cursor, then the log's own note of it.
 func (w *Worker) checkpoint(ctx context.Context) error {
 	w.savedAt = time.Now()
 	if w.position == w.saved && !w.Operator.Dirty() {
 		return nil
 	}
 	began := time.Now()
+	if err := w.settle(ctx); err != nil {
+		return fmt.Errorf("checkpoint %s-%d at offset %d: %w", w.Topic, w.Partition, w.position, err)
+	}
 	streams := 0
 	err := w.Retry.Do(ctx, "state", "checkpoint", func(ctx context.Context) (err error) {
 		n, err := w.Operator.Checkpoint(ctx, w.position, w.fingerprint)
@@ -236,6 +258,16 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 		w.commits = retryLogger{}
 	}
 	return nil
+}
+
+// settle makes the outputs before the position final.
+func (w *Worker) settle(ctx context.Context) error {
+	if w.Delivery == nil {
+		return nil
+	}
+	return w.Retry.Do(ctx, "kafka", "settle the outputs", func(ctx context.Context) error {
+		return w.Delivery.Settle(ctx, w.position)
+	})
 }
 
 // process carries one batch to its acknowledged outputs.
@@ -284,94 +316,4 @@ func (w *Worker) apply(ctx context.Context) (result operator.Result, err error) 
 		return result, fmt.Errorf("apply %d events of %s-%d: %w", len(w.events), w.Topic, w.Partition, err)
 	}
 	return result, nil
-}
-
-// write sends outputs and dead letters and waits until they are durable.
-func (w *Worker) write(ctx context.Context) error {
-	err := w.writeScores(ctx, w.scores)
-	if errors.Is(err, ErrRefused) {
-		err = w.writeFittingScores(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	err = w.writeLetters(ctx, w.letters)
-	if errors.Is(err, ErrRefused) {
-		return w.writeShortened(ctx)
-	}
-	return err
-}
-
-func (w *Worker) writeScores(ctx context.Context, scores []Message) error {
-	if len(scores) == 0 {
-		return nil
-	}
-	return w.Retry.Do(ctx, "kafka", "produce", func(ctx context.Context) error {
-		return w.Scores.Write(ctx, scores)
-	})
-}
-
-// writeFittingScores sends the scores one by one. The record of one that the topic cannot
-// take becomes a dead letter: names of fields stand in a score five times, so a few long
-// ones must not stop a partition for good.
-func (w *Worker) writeFittingScores(ctx context.Context) error {
-	at := 0
-	for i := range w.scores {
-		err := w.writeScores(ctx, w.scores[i:i+1])
-		if errors.Is(err, ErrRefused) {
-			for w.batch.Messages[at].Offset != w.scores[i].Offset {
-				at++
-			}
-			w.deadLetter(ctx, &w.batch.Messages[at], oneFault(ReasonScoreRefused, err.Error()))
-			err = nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *Worker) writeLetters(ctx context.Context, letters []Message) error {
-	if len(letters) == 0 {
-		return nil
-	}
-	return w.Retry.Do(ctx, "kafka", "dead letter", func(ctx context.Context) error {
-		return w.DeadLetters.Write(ctx, letters)
-	})
-}
-
-// writeShortened sends the dead letters one by one, and of one that the topic cannot take
-// only why it is there: the source offset in its headers says where the record lies.
-func (w *Worker) writeShortened(ctx context.Context) error {
-	for i := range w.letters {
-		err := w.writeLetters(ctx, w.letters[i:i+1])
-		if errors.Is(err, ErrRefused) {
-			err = w.writeLetters(ctx, []Message{shortened(&w.letters[i])})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shortened is a dead letter without its value, and of its headers only the reason's.
-func shortened(letter *Message) Message {
-	short := *letter
-	short.Time = time.Now().UnixMilli() // the record's may be what is refused
-	short.Key, short.Value = shorten(letter.Key), []byte{}
-	short.Headers = []kafka.Header{{Key: "weir-value-dropped", Value: fmt.Appendf(nil, "%d bytes", len(letter.Value))}}
-	for _, h := range letter.Headers {
-		if strings.HasPrefix(h.Key, "__connect.errors.") {
-			short.Headers = append(short.Headers, kafka.Header{Key: shorten(h.Key), Value: shorten(h.Value)})
-		}
-	}
-	return short
-}
-
-// shorten cuts what is too long to be kept.
-func shorten[S string | []byte](s S) S {
-	const most = 1 << 10
-	return s[:min(len(s), most)]
 }

@@ -136,7 +136,7 @@ func newWorker(tb testing.TB, o *operator.Operator, source Source, scores, lette
 		tb.Fatal(err)
 	}
 	return &Worker{
-		Service: "weir", Topic: testPartition.Topic, Partition: testPartition.Number,
+		Service: "weir", Group: testPartition.Group, Topic: testPartition.Topic, Partition: testPartition.Number,
 		Source: source, Scores: scores, DeadLetters: letters, Decoder: decoder, Operator: o,
 		MaxBytes: 1 << 20, DrainTimeout: 10 * time.Second, Committed: statestore.NoOffset,
 		Retry:   &Retrier{Log: slog.New(slog.DiscardHandler), Report: func(string, error) {}, Count: metrics.Retry},

@@ -275,6 +275,7 @@ func TestOutputKeepsKeyTimeAndTrace(t *testing.T) {
 	}
 	want := []kafka.Header{
 		{Key: "weir-source", Value: []byte("events-3-7")},
+		{Key: "weir-group", Value: []byte(testPartition.Group)},
 		{Key: "weir-lineage", Value: []byte(w.Operator.ModelTag())},
 		in[0].Headers[0], in[0].Headers[2],
 	}

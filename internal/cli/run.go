@@ -145,7 +145,7 @@ func (s *service) run(ctx context.Context) (err error) {
 		err = errors.Join(err, served())
 	}()
 	s.log.Info("starting", "service", s.cfg.Service.Name, "model", s.model.Tag(), "group", s.cfg.Kafka.GroupID,
-		"input", s.topics.Inputs, "scores", s.topics.Scores, "dlq", s.topics.DLQ, "store", s.cfg.State.Store)
+		"delivery", s.cfg.Delivery, "input", s.topics.Inputs, "scores", s.topics.Scores, "dlq", s.topics.DLQ, "store", s.cfg.State.Store)
 	if err := s.prepare(ctx); err != nil {
 		return stopped(ctx, err)
 	}
@@ -219,16 +219,18 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 		return err
 	}
 	client := s.kafka.Client()
+	scores := pipeline.NewKafkaSink(client, s.topics.Scores, a.Partition)
+	// A dead letter's place is of no consequence; it only has to exist.
+	letters := pipeline.NewKafkaSink(client, s.topics.DLQ, a.Partition%widths[s.topics.DLQ])
+	delivery := pipeline.NewDelivery(pipeline.DeliveryMode(s.cfg.Delivery), a, scores, letters, s.log)
 	retry, done := s.retrier(a)
 	defer done()
 	cfg := operatorConfig(s.cfg)
 	cfg.MaxStreams = max(cfg.MaxStreams/a.Peers, 1)
 	w := &pipeline.Worker{
-		Service: s.cfg.Service.Name, Topic: a.Topic, Partition: a.Partition,
-		Source: pipeline.NewKafkaSource(client, a.Topic, a.Partition, s.cfg.Input.InitialOffset == "latest", a.Commit),
-		Scores: pipeline.NewKafkaSink(client, s.topics.Scores, a.Partition),
-		// A dead letter's place is of no consequence; it only has to exist.
-		DeadLetters: pipeline.NewKafkaSink(client, s.topics.DLQ, a.Partition%widths[s.topics.DLQ]),
+		Service: s.cfg.Service.Name, Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Partition: a.Partition,
+		Source: pipeline.NewKafkaSource(client, a.Topic, a.Partition, s.cfg.Input.InitialOffset == "latest", delivery.Commit),
+		Scores: scores, DeadLetters: letters, Delivery: delivery,
 		Operator: operator.New(s.model, s.store,
 			statestore.Partition{Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Number: a.Partition},
 			statestore.Token{Generation: int64(a.Generation)}, cfg),
