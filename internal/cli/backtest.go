@@ -55,6 +55,7 @@ the threshold that follows from scoring.budget. docs/detection.md explains them.
 raises on synthetic streams in which nothing happens, and outside of the labels of the files.
 --inject puts anomalies of several kinds into synthetic streams and into the parts of the files
 without labels, and measures which of them each detector finds, and after how many events.
+With either, a file without labels is taken to have no incidents.
 
 Examples:
 
@@ -141,7 +142,7 @@ func (c *backtestCmd) each(f func(*eval.Series) error) error {
 		return err
 	}
 	for _, file := range files {
-		s, err := readSeries(file, labels)
+		s, err := readSeries(file, labels, c.Budgets || c.Inject)
 		if err != nil {
 			return err
 		}

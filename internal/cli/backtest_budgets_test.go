@@ -3,6 +3,9 @@ package cli
 import (
 	"io"
 	"math"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,5 +53,18 @@ func TestFalseAlarmsAreCountedAgainstTheBudgetOfTheirTime(t *testing.T) {
 	}
 	if diff := cmp.Diff(counts, again); diff != "" {
 		t.Errorf("a second time (-first +second)\n%s", diff)
+	}
+}
+
+func TestWithoutLabelsNothingHasHappenedWhereFalseAlarmsAreMeasured(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cpu.csv")
+	if err := os.WriteFile(path, []byte("cpu\n"+strings.Repeat("1\n2\n", 10)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := readSeries(path, nil, true); err != nil || len(s.Times) != 20 || len(s.Labels) != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := readSeries(path, nil, false); err == nil {
+		t.Error("a file without labels passes where incidents are to be found")
 	}
 }

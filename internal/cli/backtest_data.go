@@ -130,8 +130,9 @@ func tables(paths []string) ([]string, error) {
 }
 
 // readSeries reads a table: a column of times, if it has one, a column label, if its
-// labels are not in the label file, and numbers.
-func readSeries(path string, labels labelFile) (*eval.Series, error) {
+// labels are not in the label file, and numbers. Without labels it has no incidents where
+// that is said to be so, and is refused elsewhere.
+func readSeries(path string, labels labelFile, unlabelled bool) (*eval.Series, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func readSeries(path string, labels labelFile) (*eval.Series, error) {
 		if s.Labels, err = ranges(s.Times, labels[name]); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-	case labelled == nil:
+	case labelled == nil && !unlabelled:
 		return nil, usageErrorf("%s has no labels: neither a column %s, nor an entry in a file named by --labels "+
 			"(an empty list there says that it has no incidents)", path, labelColumn)
 	default:

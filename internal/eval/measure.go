@@ -93,6 +93,9 @@ type Result struct {
 	Detector string
 	// NAB holds the sweeps of the Profiles.
 	NAB [3]Sweep
+	// NABHalves and NABBudget are the standard profile's score with thresholds chosen on
+	// the other half of the series, and with the budget's.
+	NABHalves, NABBudget float64
 	// VUSPR, VUSROC, AUCPR and F1 are means over the series with labels.
 	VUSPR, VUSROC, AUCPR, F1 float64
 	Alarms                   Alarms
@@ -155,6 +158,7 @@ func (t *Tally) Result() Result {
 	for i, p := range Profiles {
 		r.NAB[i] = SweepNAB(t.scored, p)
 	}
+	r.NABHalves, r.NABBudget = NABHalves(t.scored), NABAt(t.scored, math.Nextafter(1, 2))
 	n := 0
 	for _, one := range r.Series {
 		r.Alarms.Add(one.Alarms)

@@ -148,3 +148,43 @@ func TestNABOfOneClassIsNoNumber(t *testing.T) {
 		t.Errorf("score without windows is %v", got.Score)
 	}
 }
+
+func TestNABAtABestThresholdIsTheSweeps(t *testing.T) {
+	_, all := readGolden(t)
+	sweep := SweepNAB(all, Profiles[0])
+	if got := NABAt(all, sweep.Threshold); math.Abs(got-sweep.Score) > 1e-9 {
+		t.Errorf("%v, the sweep found %v", got, sweep.Score)
+	}
+	if got := NABAt(all, math.Inf(1)); got != 0 {
+		t.Errorf("silence is worth %v", got)
+	}
+	if halves := NABHalves(all); halves >= sweep.Score {
+		t.Errorf("thresholds of the other half give %v, the best of all %v", halves, sweep.Score)
+	}
+}
+
+// The threshold that one half chooses misses the other's windows where their scores are
+// on another scale.
+func TestNABHalvesKnowOnlyTheOtherHalf(t *testing.T) {
+	series := func(height float64) Scored {
+		s := Scored{Labels: []Range{{40, 49}}, Scores: make([]float64, 100)}
+		s.Scores[40] = height
+		return s
+	}
+	for name, c := range map[string]struct {
+		heights []float64
+		want    float64
+	}{
+		"one scale":    {[]float64{2, 2, 2, 2}, 100},
+		"two scales":   {[]float64{2, 3, 2, 3}, 50}, // at 3 nothing of the first half is an alarm
+		"half unknown": {[]float64{2}, math.NaN()},
+	} {
+		var all []Scored
+		for _, h := range c.heights {
+			all = append(all, series(h))
+		}
+		if got := NABHalves(all); math.Abs(got-c.want) > 1e-9 || math.IsNaN(got) != math.IsNaN(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

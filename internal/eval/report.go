@@ -16,6 +16,8 @@ var columns = []struct {
 }{
 	{"detector", func(r *Result) string { return r.Detector }},
 	{"NAB std", func(r *Result) string { return number("%.1f", r.NAB[0].Score) }},
+	{"halves", func(r *Result) string { return number("%.1f", r.NABHalves) }},
+	{"budget", func(r *Result) string { return number("%.1f", r.NABBudget) }},
 	{"low FP", func(r *Result) string { return number("%.1f", r.NAB[1].Score) }},
 	{"low FN", func(r *Result) string { return number("%.1f", r.NAB[2].Score) }},
 	{"VUS-PR", func(r *Result) string { return number("%.3f", r.VUSPR) }},
@@ -132,6 +134,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}
 	all := areas(r.VUSPR, r.VUSROC, r.AUCPR, r.F1)
 	all["detector"], all["nab"], all["alarms"] = r.Detector, nab, alarmsJSON(&r.Alarms)
+	all["nab_halves"], all["nab_budget"] = orNull(r.NABHalves), orNull(r.NABBudget)
 	all["values_per_second"], all["series"] = orNull(r.ValuesPerSecond), series
 	if r.Skill.N > 0 {
 		all["forecast"] = forecastJSON(&r.Skill)
