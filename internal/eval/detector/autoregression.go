@@ -18,6 +18,10 @@ type autoregression struct {
 	scale
 }
 
+// outlier is the error, in mean errors, that counts for no more in what is learnt
+// (Huber): else one spike decides the coefficients.
+const outlier = 3
+
 // firstInverse is the inverse's diagonal before anything is known.
 const firstInverse = 10
 
@@ -44,6 +48,9 @@ func (d *autoregression) score(_ int64, x float64) float64 {
 	surprise := 0.0
 	if d.n > 2*lags {
 		surprise = d.surprise(residual)
+	}
+	if usual := d.scale.size.mean; usual > 0 {
+		residual = min(max(residual, -outlier*usual), outlier*usual)
 	}
 	d.learn(residual)
 	copy(d.past[1:], d.past[:])
