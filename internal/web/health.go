@@ -112,12 +112,16 @@ func (h *Health) serveReady(w http.ResponseWriter, _ *http.Request) {
 
 // writeJSON answers with a body that no one may store: it is of this moment.
 func writeJSON(w http.ResponseWriter, code int, body any) {
+	writeAs(w, code, "application/json", body)
+}
+
+func writeAs(w http.ResponseWriter, code int, kind string, body any) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
