@@ -47,10 +47,14 @@ type Service struct {
 	Log  Log    `yaml:"log"`
 }
 
-// HTTP is health and metrics.
+// HTTP is the live page, its API, health and metrics.
 type HTTP struct {
 	// Listen is host:port; empty means no HTTP server.
 	Listen string `yaml:"listen"`
+	// Hosts are names under which the page may be asked for, beside addresses.
+	Hosts []string `yaml:"hosts"`
+	// RemoteChanges lets clients on other machines reset streams and judge incidents.
+	RemoteChanges bool `yaml:"remote_changes"`
 }
 
 // Log goes to stderr.
@@ -213,7 +217,7 @@ func Default() Config {
 	return Config{
 		Service: Service{
 			Name: "weir",
-			HTTP: HTTP{Listen: "127.0.0.1:8490"},
+			HTTP: HTTP{Listen: "127.0.0.1:8490", Hosts: []string{"localhost"}},
 			Log:  Log{Level: "info", Format: "text"},
 		},
 		Kafka: Kafka{

@@ -39,7 +39,7 @@ type Operator struct {
 
 	cache cache
 	dirty []*stream // differ from the store
-	// savedStreams is the number of records saved so far, savedBytes their bytes.
+	// savedStreams is the number of records of one field saved so far, savedBytes their bytes.
 	savedStreams, savedBytes int64
 	gapAt                    int64 // events before this offset are missing from the log
 	clock                    int64 // the log's, at the last event
@@ -248,8 +248,10 @@ func (o *Operator) save(ctx context.Context, streams []*stream) error {
 	}
 	for i, s := range streams {
 		s.dirty = false
-		o.savedStreams++
-		o.savedBytes += int64(len(snaps[i].State))
+		if len(s.fields) == 1 {
+			o.savedStreams++
+			o.savedBytes += int64(len(snaps[i].State))
+		}
 	}
 	return nil
 }
@@ -257,5 +259,6 @@ func (o *Operator) save(ctx context.Context, streams []*stream) error {
 // Dirty reports whether a stream has changed since it was saved.
 func (o *Operator) Dirty() bool { return len(o.dirty) > 0 }
 
-// Saved returns how many records checkpoints have saved, and their bytes.
+// Saved returns how many records of streams with one field checkpoints have saved, and
+// their bytes: what a stream costs, however many events it had.
 func (o *Operator) Saved() (streams, bytes int64) { return o.savedStreams, o.savedBytes }

@@ -14,13 +14,13 @@ type Load struct {
 	// ReplayDepth is the number of offsets between the last checkpoint and the present
 	// position: what a restart now would read again.
 	ReplayDepth int64
-	// Events were processed, in Busy: from a batch's decoding to its acknowledged outputs.
+	// Events were processed, in Busy: decoded, stepped and encoded, but not yet sent.
 	Events int64
 	Busy   time.Duration
 	// Checkpoint is when the last one was made.
 	Checkpoint time.Time
-	// SavedStreams is the number of records that checkpoints have written, SavedBytes
-	// their bytes.
+	// SavedStreams is the number of records of streams with one field that checkpoints have
+	// written, SavedBytes their bytes.
 	SavedStreams, SavedBytes int64
 }
 

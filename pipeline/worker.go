@@ -288,6 +288,7 @@ func (w *Worker) process(ctx context.Context) error {
 		return err
 	}
 	w.encode(ctx, result)
+	busy := time.Since(began)
 	if err := w.write(ctx); err != nil {
 		return err
 	}
@@ -296,9 +297,8 @@ func (w *Worker) process(ctx context.Context) error {
 	}
 	if n := len(w.batch.Messages); n > 0 {
 		w.fingerprint = w.batch.Messages[n-1].fingerprint()
-		took := time.Since(began)
-		w.Metrics.Batch(ctx, n, len(w.scores), took)
-		w.load.batch(n, took)
+		w.Metrics.Batch(ctx, n, len(w.scores), time.Since(began))
+		w.load.batch(n, busy)
 	}
 	w.position = w.batch.Next
 	w.load.position(w.Operator.Streams(), w.position-w.base)

@@ -25,16 +25,17 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Verify   verifyCmd   `cmd:"" help:"Compare a model with what another implementation computed."`
-	Run      runCmd      `cmd:"" help:"Score the events of Kafka topics, until stopped."`
-	Demo     demoCmd     `cmd:"" help:"Show the operator at work, with an embedded Kafka and Redis."`
-	Score    scoreCmd    `cmd:"" help:"Score events from standard input, without Kafka and Redis."`
-	Train    trainCmd    `cmd:"" help:"Fit a model to your own telemetry."`
-	Backtest backtestCmd `cmd:"" help:"Measure the operator and simple detectors on labelled files."`
-	Bench    benchCmd    `cmd:"" help:"Measure the operator on this machine, beside what the machine could do at most."`
-	Lab      labCmd      `cmd:"" help:"Compare selective state space models with what else there is, by experiment."`
-	Validate validateCmd `cmd:"" help:"Check a configuration and report everything wrong with it."`
-	Version  versionCmd  `cmd:"" help:"Print what this binary was built from."`
+	Verify     verifyCmd     `cmd:"" help:"Compare a model with what another implementation computed."`
+	Run        runCmd        `cmd:"" help:"Score the events of Kafka topics, until stopped."`
+	Demo       demoCmd       `cmd:"" help:"Show the operator at work, with an embedded Kafka and Redis."`
+	Score      scoreCmd      `cmd:"" help:"Score events from standard input, without Kafka and Redis."`
+	Train      trainCmd      `cmd:"" help:"Fit a model to your own telemetry."`
+	Backtest   backtestCmd   `cmd:"" help:"Measure the operator and simple detectors on labelled files."`
+	Bench      benchCmd      `cmd:"" help:"Measure the operator on this machine, beside what the machine could do at most."`
+	Lab        labCmd        `cmd:"" help:"Compare selective state space models with what else there is, by experiment."`
+	Validate   validateCmd   `cmd:"" help:"Check a configuration and report everything wrong with it."`
+	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
+	Version    versionCmd    `cmd:"" help:"Print what this binary was built from."`
 }
 
 const description = `Score every event of every stream, with one small state space model per stream.

@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weirstream/weir/config"
+	"github.com/weirstream/weir/internal/sample"
+	"github.com/weirstream/weir/internal/web"
+	"github.com/weirstream/weir/operator"
+	"github.com/weirstream/weir/pipeline"
 )
 
 // processStart is when this program began, as near as it can tell.
@@ -29,8 +34,9 @@ type demoCmd struct {
 func (*demoCmd) Help() string {
 	return `Shows the whole operator at work with nothing to install: it starts a Kafka broker and a Redis server
 inside this process, replays days of real server telemetry with labelled incidents as one stream a
-metric, and scores it through the same code as weir run, over TCP. Progress and anomalies go to
-standard error, the summary at the end to standard output. Ctrl-C stops it.
+metric, and has a process of its own score it, the same as weir run, over TCP. Open the page that it
+names: there you can break a stream, and kill the operator. Progress and anomalies go to standard
+error, the summary at the end to standard output. Ctrl-C stops it.
 
 Examples:
 
@@ -40,24 +46,44 @@ Examples:
 }
 
 // load returns the operator's configuration against the embedded servers.
-func (c *demoCmd) load(e *embedded) (config.Config, error) {
-	listen := freeAddress(config.Default().Service.HTTP.Listen)
+func (c *demoCmd) load(e *embedded) (config.Config, []string, error) {
 	set := append([]string{
-		"service.name=weir-demo", "service.http.listen=" + listen, "service.log.level=warn",
-		"kafka.brokers=" + e.kafka, "kafka.group_id=weir-demo", "input.topics=" + demoInput, "state.redis.url=" + e.redis,
+		"service.name=weir-demo", "service.http.listen=" + freeAddress(config.Default().Service.HTTP.Listen),
+		"service.log.level=warn", "kafka.brokers=" + e.kafka, "kafka.group_id=weir-demo",
+		// The embedded broker misses a killed operator after this.
+		"kafka.session_timeout=1500ms", "kafka.heartbeat_interval=300ms",
+		"input.topics=" + demoInput, "state.redis.url=" + e.redis,
 	}, c.Set...)
-	return config.Load("", config.Overrides{Environ: os.Environ(), Set: set})
+	cfg, err := config.Load("", config.Overrides{Environ: os.Environ(), Set: set})
+	return cfg, set, err
 }
 
-// freeAddress is address where its port is free, else the same host with any port.
+// freeAddress is address where its port is free, else the same host with one that is.
 func freeAddress(address string) string {
-	l, err := net.Listen("tcp", address)
-	if err == nil {
-		_ = l.Close() // nothing was sent
-		return address
-	}
 	host, _, _ := net.SplitHostPort(address)
-	return net.JoinHostPort(host, "0")
+	for _, try := range []string{address, net.JoinHostPort(host, "0")} {
+		if l, err := net.Listen("tcp", try); err == nil {
+			_ = l.Close() // nothing was sent
+			return l.Addr().String()
+		}
+	}
+	return address
+}
+
+// A demo is one under way: the servers, the telemetry, the page, and the twin are in this
+// process; the operator is in one of its own, which may be killed.
+type demo struct {
+	cfg     config.Config
+	servers *embedded
+	model   *operator.Model
+	kafka   *pipeline.Connection
+	page    *livePage
+	health  *web.Health
+	player  *player
+	worker  *supervised
+	twin    *twin
+	watch   *watch
+	log     io.Writer
 }
 
 // Run runs the demo until ctx ends or --for has passed.
@@ -72,41 +98,109 @@ func (c *demoCmd) Run(ctx context.Context, std *streams) (err error) {
 		// Not a deadline: network calls would see it pass before the context does.
 		defer time.AfterFunc(time.Until(began.Add(c.For)), cancel).Stop()
 	}
-	e, err := startEmbedded()
+	d, err := c.open(std, began)
 	if err != nil {
 		return err
 	}
-	defer e.close()
-	cfg, err := c.load(e)
-	if err != nil {
+	defer d.close()
+	if err := d.run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	svc, err := openService(cfg, std)
-	if err != nil {
-		return err
-	}
-	seen, err := c.play(ctx, e, svc, std.err, began)
-	if err != nil {
-		return err
-	}
-	return c.summarize(std.out, seen.summary())
+	return c.summarize(std.out, d.watch.summary())
 }
 
-// play runs the operator between the replay that feeds it and the watch that shows what
-// it says. The three end together.
-func (c *demoCmd) play(ctx context.Context, e *embedded, svc *service, progress io.Writer, began time.Time) (*watch, error) {
-	w := &watch{kafka: svc.kafka, out: progress, began: began, stateBytes: svc.model.StateBytes()}
-	w.say("Embedded Kafka at %s and Redis at %s; real telemetry at %g times its speed; model %s.\n",
-		e.kafka, e.redis, c.Speed, svc.model.Tag())
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return svc.run(ctx) })
-	g.Go(func() error { return replay(ctx, svc.kafka, c.Speed) })
-	g.Go(func() error { return w.run(ctx) })
-	g.Go(func() error { return e.keepSmall(ctx) })
-	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+// open starts the servers and puts the parts together.
+func (c *demoCmd) open(std *streams, began time.Time) (*demo, error) {
+	e, err := startEmbedded()
+	if err != nil {
 		return nil, err
 	}
-	return w, nil
+	cfg, set, err := c.load(e)
+	if err != nil {
+		e.close()
+		return nil, err
+	}
+	d := &demo{cfg: cfg, servers: e, health: web.NewHealth("operator"), log: std.err}
+	if err := d.build(set, c.Speed, began, std); err != nil {
+		e.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *demo) build(set []string, speed float64, began time.Time, std *streams) (err error) {
+	if d.model, err = openModel(d.cfg.Model.Use); err != nil {
+		return err
+	}
+	if d.kafka, err = openKafka(d.cfg); err != nil {
+		return err
+	}
+	streams, err := sample.Streams()
+	if err != nil {
+		return fmt.Errorf("read the bundled telemetry: %w", err)
+	}
+	d.worker = newSupervised(set, std.err)
+	d.player = newPlayer(d.kafka, streams, speed)
+	d.twin = newTwin(d)
+	d.page = newLivePage(d.cfg, d.worker.work)
+	d.watch = &watch{
+		kafka: d.kafka, out: std.err, began: began, stateBytes: d.model.StateBytes(),
+		player: d.player, twin: d.twin, worker: d.worker, board: d.page.board,
+	}
+	return nil
+}
+
+func (d *demo) close() {
+	d.kafka.Close()
+	d.servers.close()
+}
+
+// run lets the parts work together. They end together.
+func (d *demo) run(ctx context.Context) error {
+	api := &web.API{
+		Board: d.page.board, Meter: d.page.meter, Health: d.health, Forward: d.worker.proxy(), Labels: d.player.labels,
+		Demo: &web.Demo{State: d.state, Kill: d.worker.kill, Break: d.player.breakStream, Speed: d.player.setSpeed},
+	}
+	mux := d.health.Mux()
+	mux.Handle("GET /metrics", d.worker.proxy())
+	mux.Handle("/", guarded(d.cfg.Service.HTTP, api))
+	server, err := d.serve(ctx, mux)
+	if err != nil {
+		return err
+	}
+	address := "no page: service.http.listen is empty"
+	if server != nil {
+		address = "page at http://" + server.Addr().String()
+	}
+	d.watch.say("Embedded Kafka at %s and Redis at %s; real telemetry at %g times its speed; model %s.\nOpen the %s\n",
+		d.servers.kafka, d.servers.redis, d.player.factor(), d.model.Tag(), address)
+	g, ctx := errgroup.WithContext(ctx)
+	if server != nil {
+		g.Go(func() error { return server.Serve(ctx) })
+	}
+	for _, part := range []func(context.Context) error{
+		func(ctx context.Context) error { return d.worker.run(ctx, d.health) },
+		d.page.run, d.player.run, d.watch.run, d.twin.run, d.servers.keepSmall,
+	} {
+		g.Go(func() error { return part(ctx) })
+	}
+	return g.Wait()
+}
+
+// serve binds the page's address; nil where there is none.
+func (d *demo) serve(ctx context.Context, handler http.Handler) (*web.Server, error) {
+	if d.cfg.Service.HTTP.Listen == "" {
+		return nil, nil
+	}
+	return web.Listen(ctx, d.cfg.Service.HTTP.Listen, handler)
+}
+
+// state is what the page shows of the demo itself.
+func (d *demo) state() any {
+	return map[string]any{
+		"speed": d.player.factor(), "worker": d.worker.state(), "twin": d.twin.state(),
+		"breaks": d.player.broken(), "kinds": breakKinds,
+	}
 }
 
 // summarize prints the demo's result.

@@ -31,7 +31,7 @@ type embedded struct {
 
 func startEmbedded() (*embedded, error) {
 	broker, err := kfake.NewCluster(
-		kfake.NumBrokers(1),
+		kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second),
 		kfake.SeedTopics(demoPartitions, demoInput, demoScores, demoDLQ),
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.bytes": fmt.Sprint(demoRetention),

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weirstream/weir/internal/sample"
+	"github.com/weirstream/weir/internal/web"
+	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline"
 	"github.com/weirstream/weir/statestore"
 )
@@ -18,13 +21,17 @@ import (
 // anomalyLines is how many anomalies are shown in one second; the others are counted.
 const anomalyLines = 4
 
-// A watch reads the scores topic as any consumer would, and shows what it says.
+// A watch reads the scores topic as any consumer would, drops what is there twice, and
+// shows what it says.
 type watch struct {
 	kafka      *pipeline.Connection
 	out        io.Writer
 	began      time.Time
 	stateBytes int
-	incidents  map[string][]sample.Incident // by stream
+	player     *player
+	twin       *twin
+	worker     *supervised
+	board      *web.Board
 
 	mu          sync.Mutex
 	streams     map[string]bool
@@ -46,30 +53,9 @@ type demoSummary struct {
 	Seconds      float64 `json:"seconds"`
 }
 
-// demoScore is what the watch reads of an output.
-type demoScore struct {
-	Stream    string    `json:"stream"`
-	Time      time.Time `json:"ts"`
-	Value     float64   `json:"value"`
-	YHat      float64   `json:"yhat"`
-	Lower     float64   `json:"yhat_lower"`
-	Upper     float64   `json:"yhat_upper"`
-	PValue    float64   `json:"p_value"`
-	Score     float64   `json:"anomaly_score"`
-	IsAnomaly bool      `json:"is_anomaly"`
-}
-
 // run watches all partitions until ctx ends.
 func (w *watch) run(ctx context.Context) error {
-	streams, err := sample.Streams()
-	if err != nil {
-		return err
-	}
 	w.streams = make(map[string]bool)
-	w.incidents = make(map[string][]sample.Incident)
-	for _, s := range streams {
-		w.incidents[s.Name] = s.Incidents
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range demoPartitions {
 		g.Go(func() error { return w.partition(ctx, i) })
@@ -85,14 +71,28 @@ func (w *watch) partition(ctx context.Context, number int) error {
 		return unlessEnded(ctx, err)
 	}
 	var b pipeline.Batch
+	last := statestore.NoOffset // of the event that was answered
 	for {
 		if err := src.Fetch(ctx, &b); err != nil {
 			return unlessEnded(ctx, err)
 		}
+		predictions := make([]operator.Prediction, 0, len(b.Messages))
 		for i := range b.Messages {
-			if err := w.see(b.Messages[i].Value); err != nil {
+			p, err := readScore(b.Messages[i].Value)
+			if err != nil {
 				return err
 			}
+			if p.Offset <= last {
+				continue // written again after a crash
+			}
+			last = p.Offset
+			w.twin.operators(number, p.Offset, b.Messages[i].Value)
+			predictions = append(predictions, p)
+		}
+		if len(predictions) > 0 {
+			w.worker.scored(time.Now())
+			w.see(predictions)
+			w.board.Observe(demoInput, number, predictions)
 		}
 	}
 }
@@ -104,48 +104,113 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// see takes one output in.
-func (w *watch) see(value []byte) error {
-	var s demoScore
-	if err := json.Unmarshal(value, &s); err != nil {
-		return fmt.Errorf("read score %.80q: %w", value, err)
+// demoScore is what the watch reads of an output.
+type demoScore struct {
+	ID          string             `json:"id"`
+	Stream      string             `json:"stream"`
+	Time        time.Time          `json:"ts"`
+	Value       *float64           `json:"value"`
+	Values      map[string]float64 `json:"values"`
+	YHat        byField            `json:"yhat"`
+	Lower       byField            `json:"yhat_lower"`
+	Upper       byField            `json:"yhat_upper"`
+	PValue      float64            `json:"p_value"`
+	Score       float64            `json:"anomaly_score"`
+	IsAnomaly   bool               `json:"is_anomaly"`
+	Attribution map[string]float64 `json:"attribution"`
+	State       string             `json:"state"`
+	N           int64              `json:"n"`
+	Gap         float64            `json:"gap_s"`
+}
+
+// byField is a number, or one for each field.
+type byField map[string]float64
+
+// UnmarshalJSON implements json.Unmarshaler. A plain number has the empty name.
+func (m *byField) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '{' {
+		return json.Unmarshal(b, (*map[string]float64)(m))
 	}
+	var x float64
+	err := json.Unmarshal(b, &x)
+	*m = byField{"": x}
+	return err
+}
+
+// readScore reads an answer back into the prediction that it tells of.
+func readScore(value []byte) (operator.Prediction, error) {
+	var s demoScore
+	err := json.Unmarshal(value, &s)
+	var partition int
+	p := operator.Prediction{PValue: s.PValue, AnomalyScore: s.Score, IsAnomaly: s.IsAnomaly, N: s.N, GapSeconds: s.Gap}
+	if err == nil {
+		_, err = fmt.Sscanf(s.ID, demoInput+"-%d-%d", &partition, &p.Offset)
+	}
+	if err != nil {
+		return p, fmt.Errorf("read score %.80q: %w", value, err)
+	}
+	p.Stream, p.Time, p.Index = []byte(s.Stream), s.Time.UnixMilli(), operator.WholeRecord
+	if s.Value != nil {
+		s.Values = map[string]float64{"": *s.Value}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
+		p.Fields = append(p.Fields, operator.Field{Name: []byte(name), Value: s.Values[name]})
+		p.Forecasts = append(p.Forecasts, operator.Forecast{YHat: s.YHat[name], Lower: s.Lower[name], Upper: s.Upper[name]})
+		if s.Attribution != nil {
+			p.Attribution = append(p.Attribution, s.Attribution[name])
+		}
+	}
+	for phase := operator.Warming; phase <= operator.Gap; phase++ {
+		if phase.String() == s.State {
+			p.Phase = phase
+		}
+	}
+	return p, nil
+}
+
+// see counts predictions and tells of anomalies.
+func (w *watch) see(predictions []operator.Prediction) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.events == 0 {
 		w.first = time.Since(w.began)
 		w.say("First event scored %d ms after the start.\n", w.first.Milliseconds())
 	}
-	w.events++
-	w.streams[s.Stream] = true
-	if !s.IsAnomaly {
-		return nil
+	for i := range predictions {
+		p := &predictions[i]
+		w.events++
+		if !w.streams[string(p.Stream)] {
+			w.streams[string(p.Stream)] = true
+		}
+		if p.IsAnomaly {
+			w.player.alarmed(string(p.Stream), p.Time)
+			w.tell(p)
+		}
 	}
+}
+
+// tell counts an anomaly, and shows it where there are few.
+func (w *watch) tell(p *operator.Prediction) {
 	w.anomalies++
 	known := ""
-	if w.labelled(&s) {
+	if w.player.labelled(string(p.Stream), p.Time) {
 		w.inIncidents++
 		known = "  [labelled incident]"
 	}
-	if w.shown++; w.shown <= anomalyLines {
-		w.say("  anomaly  %-18s %s  value %.4g, expected %.4g (%.4g … %.4g)  p %.1e  score %.2f%s\n",
-			s.Stream, s.Time.Format("Jan 02 15:04"), s.Value, s.YHat, s.Lower, s.Upper, s.PValue, s.Score, known)
+	if w.shown++; w.shown > anomalyLines {
+		return
 	}
-	return nil
+	value := fmt.Sprintf("%d fields", len(p.Fields))
+	if len(p.Fields) == 1 {
+		f := p.Forecasts[0]
+		value = fmt.Sprintf("value %.4g, expected %.4g (%.4g … %.4g)", p.Fields[0].Value, f.YHat, f.Lower, f.Upper)
+	}
+	w.say("  anomaly  %-18s %s  %s  p %.1e  score %.2f%s\n",
+		p.Stream, time.UnixMilli(p.Time).UTC().Format("Jan 02 15:04"), value, p.PValue, p.AnomalyScore, known)
 }
 
 // say prints for the person who watches.
 func (w *watch) say(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format, args...) }
-
-// labelled reports whether the event lies in one of its machine's labelled incidents.
-func (w *watch) labelled(s *demoScore) bool {
-	for _, in := range w.incidents[s.Stream] {
-		if at := s.Time.UnixMilli(); in.Start <= at && at <= in.End {
-			return true
-		}
-	}
-	return false
-}
 
 // progress writes a line a second.
 func (w *watch) progress(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/weirstream/weir/config"
+	"github.com/weirstream/weir/internal/web"
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline"
 	"github.com/weirstream/weir/statestore"
@@ -73,8 +74,11 @@ type service struct {
 	retry     *pipeline.Retrier
 	widths    map[string]int // partitions of the output topics at the start
 
+	page *livePage
+
 	mu      sync.Mutex
 	workers map[*pipeline.Worker]bool // at work now
+	ended   web.Work                  // of workers that are not
 }
 
 // newService builds the parts; nothing is dialled yet.
@@ -101,6 +105,7 @@ func newService(cfg config.Config, log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.page = newLivePage(cfg, s.workDone)
 	s.retry = &pipeline.Retrier{Log: log, Report: s.telemetry.health.Set, Count: s.telemetry.metrics.Retry}
 	return s, nil
 }
@@ -127,6 +132,7 @@ func (s *service) enlist(w *pipeline.Worker) (dismiss func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.workers, w)
+		addLoad(&s.ended, ended(w.Load()))
 	}
 }
 
@@ -136,13 +142,19 @@ func (s *service) run(ctx context.Context) (err error) {
 	defer cancel()
 	defer func() { err = errors.Join(err, s.store.Close()) }()
 	defer s.kafka.Close()
-	served, err := s.telemetry.serve(ctx, s.cfg.Service.HTTP.Listen, s.log)
+	page, err := s.pageHandler()
 	if err != nil {
 		return err
 	}
+	served, err := s.telemetry.serve(ctx, s.cfg.Service.HTTP.Listen, page, s.log)
+	if err != nil {
+		return err
+	}
+	shown := make(chan error, 1)
+	go func() { shown <- s.page.run(ctx) }()
 	defer func() {
 		cancel()
-		err = errors.Join(err, served())
+		err = errors.Join(err, served(), <-shown)
 	}()
 	s.log.Info("starting", "service", s.cfg.Service.Name, "model", s.model.Tag(), "group", s.cfg.Kafka.GroupID,
 		"delivery", s.cfg.Delivery, "input", s.topics.Inputs, "scores", s.topics.Scores, "dlq", s.topics.DLQ, "store", s.cfg.State.Store)
@@ -237,6 +249,8 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 		Decoder: decoder, Registry: registry, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
 		DrainTimeout: s.cfg.Kafka.SessionTimeout / 2, Alive: a.Alive, Committed: a.Committed,
 		Retry: retry, Metrics: s.telemetry.metrics, Log: s.log,
+		Observe: func(p []operator.Prediction) { s.page.board.Observe(a.Topic, a.Partition, p) },
+		Asks:    make(pipeline.Asks),
 	}
 	defer s.enlist(w)()
 	return w.Run(ctx)

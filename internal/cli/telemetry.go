@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -46,19 +47,21 @@ func newTelemetry(labels pipeline.MetricLabels, gauges func() pipeline.Gauges) (
 	}, nil
 }
 
-// serve answers /livez, /readyz and /metrics at address until ctx ends; an empty address
-// means not at all. The returned function waits for the end.
-func (t *telemetry) serve(ctx context.Context, address string, log *slog.Logger) (wait func() error, err error) {
+// serve answers /livez, /readyz, /metrics and, with everything else, the page at address
+// until ctx ends; an empty address means not at all. The returned function waits for the
+// end.
+func (t *telemetry) serve(ctx context.Context, address string, page http.Handler, log *slog.Logger) (wait func() error, err error) {
 	if address == "" {
 		return func() error { return t.provider.Shutdown(context.WithoutCancel(ctx)) }, nil
 	}
 	mux := t.health.Mux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", page)
 	server, err := web.Listen(ctx, address, mux)
 	if err != nil {
 		return nil, err
 	}
-	log.Info("listening", "http", "http://"+server.Addr().String(), "paths", "/livez /readyz /metrics")
+	log.Info("listening", "http", "http://"+server.Addr().String(), "paths", "/ /api/v1 /livez /readyz /metrics")
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx) }()
 	return func() error {

@@ -6,14 +6,16 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/weirstream/weir/operator"
 )
 
 // An Owner is what only the process that owns the partitions can say and do. Errors match
 // ErrNotOwned, operator.ErrUnknownStream or pipeline.ErrGivenUp where they are those.
 type Owner struct {
-	Profile  func(ctx context.Context, stream string) (any, error)
-	Forecast func(ctx context.Context, stream string, steps int) (any, error)
-	Reset    func(ctx context.Context, stream string) error
+	Model  *operator.Model
+	Record func(ctx context.Context, stream string) (operator.Record, error)
+	Reset  func(ctx context.Context, stream string) error
 	// Config is the configuration without its secrets, as JSON.
 	Config json.RawMessage
 }
@@ -36,10 +38,8 @@ type API struct {
 	Forward http.Handler
 	// Labels returns what is known of a stream between two times; nil where nothing is.
 	Labels func(stream string, from, to int64) []Label
-	// Demo answers below /api/v1/demo, and DemoState is what every event tells of it; nil
-	// outside of a demo.
-	Demo      http.Handler
-	DemoState func() any
+	// Demo is nil outside of a demo.
+	Demo *Demo
 
 	listeners chan struct{} // as many as there may be
 }
@@ -74,13 +74,9 @@ func (a *API) Handler() http.Handler {
 		_, _ = w.Write(openAPI)
 	})
 	if a.Demo != nil {
-		mux.Handle("/api/v1/demo", a.Demo)
-		mux.Handle("/api/v1/demo/", a.Demo)
+		a.Demo.register(mux)
 	}
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
-		problem(w, http.StatusNotFound, "there is no such resource; /api/v1/openapi.json lists them")
-	})
-	mux.Handle("GET /", pageHandler())
+	mux.Handle("/", pageHandler())
 	return mux
 }
 
@@ -103,30 +99,6 @@ func (a *API) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, a.Board.List(q))
-}
-
-func (a *API) profile(w http.ResponseWriter, r *http.Request) {
-	p, err := a.Owner.Profile(r.Context(), r.PathValue("stream"))
-	if err != nil {
-		problemOf(w, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, p)
-}
-
-func (a *API) forecast(w http.ResponseWriter, r *http.Request) {
-	const most = 512
-	steps, err := intOf(r.URL.Query(), "steps", 48, 1, most)
-	if err != nil {
-		problem(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	f, err := a.Owner.Forecast(r.Context(), r.PathValue("stream"), steps)
-	if err != nil {
-		problemOf(w, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, f)
 }
 
 // reset answers once the reset is durable.

@@ -50,6 +50,8 @@ type watched struct {
 	ring      ring
 
 	n       int64
+	offset  int64 // of the last event, and its place in the record
+	index   int
 	hidden  bool // there are fields beyond columns
 	heat    float64
 	heated  time.Time
@@ -151,11 +153,14 @@ func (b *Board) retireCoolest(now time.Time) int {
 // add puts one event on the board. One that was shown before, since it was replayed, is
 // not shown again.
 func (b *Board) add(w *watched, buf *buffer, ev *sighting) {
-	if n := w.ring.len(); n > 0 && w.partition == buf.partition && w.topic == buf.topic {
-		if float64(ev.offset) <= w.ring.at(n - 1)[pointOffset] {
-			return
-		}
+	if w.partition == buf.partition && w.topic == buf.topic && w.ring.len() > 0 &&
+		cmp.Or(cmp.Compare(ev.offset, w.offset), cmp.Compare(ev.index, w.index)) <= 0 {
+		return
 	}
+	if ev.n < w.n && ev.flags&flagLate == 0 {
+		w.endEpisode() // it began anew
+	}
+	w.offset, w.index = ev.offset, ev.index
 	w.partition, w.topic = buf.partition, buf.topic
 	b.widen(w, buf, ev)
 	row := w.ring.next()

@@ -99,8 +99,8 @@ func (l *listener) write(wall bool) error {
 			return err
 		}
 	}
-	if l.api.DemoState != nil {
-		if err := l.message("demo", l.api.DemoState()); err != nil {
+	if l.api.Demo != nil {
+		if err := l.message("demo", l.api.Demo.State()); err != nil {
 			return err
 		}
 	}

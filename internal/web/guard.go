@@ -12,7 +12,7 @@ import (
 // make a browser do: requests under a name that is not this server's (DNS rebinding), and
 // changes that come from elsewhere.
 type Guard struct {
-	// Hosts are names, beside localhost and any literal IP address, that this server goes by.
+	// Hosts are names, beside any literal IP address, that this server goes by.
 	Hosts []string
 	// Remote allows changes from other machines. Without it, only a client on a loopback
 	// address may change anything.
@@ -60,7 +60,7 @@ func (g *Guard) knows(hostport string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	return host == "localhost" || slices.ContainsFunc(g.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	return slices.ContainsFunc(g.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
 }
 
 func isLoopback(address string) bool {

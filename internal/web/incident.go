@@ -48,8 +48,7 @@ func (b *Board) follow(w *watched, ev *sighting) {
 	if ev.flags&flagAnomaly == 0 {
 		if e.current != nil {
 			if e.quiet++; e.quiet >= quietEvents {
-				e.current.Open = false
-				e.current = nil
+				w.endEpisode()
 			}
 		}
 		return
@@ -67,6 +66,14 @@ func (b *Board) follow(w *watched, ev *sighting) {
 	e.current.End = ev.time
 	e.current.Alarms++
 	e.current.Worst = max(e.current.Worst, ev.score)
+}
+
+// endEpisode closes the stream's incident, where there is one.
+func (w *watched) endEpisode() {
+	if in := w.episode.current; in != nil {
+		in.Open = false
+		w.episode.current, w.episode.quiet = nil, 0
+	}
 }
 
 func (l *incidentLog) keep(in *Incident) {

@@ -17,12 +17,12 @@ const (
 // Work is what a process has done since it began, and what it holds.
 type Work struct {
 	Events       int64     `json:"events"`
-	BusySeconds  float64   `json:"busy_seconds"` // from a batch's decoding to its acknowledged outputs
+	BusySeconds  float64   `json:"busy_seconds"` // decoding, stepping and encoding
 	Partitions   int       `json:"partitions"`
 	Streams      int64     `json:"streams_in_memory"`
-	ReplayDepth  int64     `json:"replay_depth"` // events that a restart now would read again
-	Checkpoint   time.Time `json:"checkpoint"`   // the oldest of the partitions' last ones
-	SavedStreams int64     `json:"saved_streams"`
+	ReplayDepth  int64     `json:"replay_depth"`  // events that a restart now would read again
+	Checkpoint   time.Time `json:"checkpoint"`    // the oldest of the partitions' last ones
+	SavedStreams int64     `json:"saved_streams"` // with one field
 	SavedBytes   int64     `json:"saved_bytes"`
 	Model        string    `json:"model"`
 }

@@ -32,6 +32,7 @@ type sighting struct {
 	name          []byte // of the stream
 	time, offset  int64
 	n             int64
+	index         int     // of the event in its record
 	gap           float64 // in seconds
 	p, score      float64
 	flags         int
@@ -93,7 +94,7 @@ func (buf *buffer) add(p *operator.Prediction) bool {
 		buf.columns = append(buf.columns, c)
 	}
 	buf.events = append(buf.events, sighting{
-		name: buf.keep(p.Stream), time: p.Time, offset: p.Offset, n: p.N, gap: p.GapSeconds,
+		name: buf.keep(p.Stream), time: p.Time, offset: p.Offset, n: p.N, index: p.Index, gap: p.GapSeconds,
 		p: p.PValue, score: p.AnomalyScore, flags: flagsOf(p), first: first, beyond: len(buf.columns),
 	})
 	return true

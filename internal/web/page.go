@@ -34,9 +34,14 @@ func pageHandler() http.Handler {
 	}
 	files["/"] = files["/index.html"]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			problem(w, http.StatusMethodNotAllowed, r.Method+" is not for this resource; /api/v1/openapi.json says what is")
+			return
+		}
 		f, ok := files[r.URL.Path]
 		if !ok {
-			problem(w, http.StatusNotFound, "there is no such page")
+			problem(w, http.StatusNotFound, "there is no such resource; /api/v1/openapi.json lists them")
 			return
 		}
 		w.Header().Set("ETag", f.tag)

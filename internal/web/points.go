@@ -89,15 +89,16 @@ func (b *Board) Row(stream string) (Row, bool) {
 	return w.row(w.heated), true
 }
 
-// Forget takes a stream's points off the board, because it begins anew.
-func (b *Board) Forget(stream string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if w := b.streams[stream]; w != nil && w.episode.current != nil {
-		w.episode.current.Open = false
-		w.episode = episode{total: w.episode.total}
-		w.heat = 0
+// PartitionOf returns where a stream's events come from; false where it is not on the
+// board.
+func (b *Board) PartitionOf(stream string) (topic string, partition int, ok bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	w := b.streams[stream]
+	if w == nil {
+		return "", 0, false
 	}
+	return w.topic, w.partition, true
 }
 
 // eventID is the identity of an event: topic-partition-offset.
