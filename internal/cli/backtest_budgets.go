@@ -26,6 +26,8 @@ const (
 	leastEvents, nullSeeds = 10_000, 2
 	// settled is how many events of a stream do not count: it is too young for alarms.
 	settled = 64
+	// young is how many events, after those, a stream's past is short.
+	young = 1000
 )
 
 // A measuredBudget is a budget with the distances of events it is measured at.
@@ -164,8 +166,17 @@ func (b *backtest) scoreNulls(ctx context.Context, budget config.Budget, gap tim
 }
 
 func (s *nullStream) count(budget config.Budget) eval.CleanStream {
-	seconds := float64(s.times[len(s.times)-1]-s.times[0]) / 1000
-	return eval.CleanStream{
-		Kind: s.kind, Alarms: len(eval.Episodes(s.times, s.alarms, budget.Per)), Expected: seconds * budget.PerSecond(), Seconds: seconds,
+	episodes := eval.Episodes(s.times, s.alarms, budget.Per)
+	allowed := func(events int) float64 { return float64(s.times[events-1]-s.times[0]) / 1000 * budget.PerSecond() }
+	n := len(s.times)
+	c := eval.CleanStream{
+		Kind: s.kind, Alarms: len(episodes), Expected: allowed(n), Seconds: float64(s.times[n-1]-s.times[0]) / 1000,
+		EarlyExpected: allowed(min(young, n)),
 	}
+	for _, e := range episodes {
+		if e.First < young {
+			c.EarlyAlarms++
+		}
+	}
+	return c
 }

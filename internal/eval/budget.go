@@ -50,6 +50,10 @@ type CleanStream struct {
 	Alarms   int     // episodes of false alarms
 	Expected float64 // of those, by the budget
 	Seconds  float64 // of the stream
+	// EarlyAlarms and EarlyExpected are those of the stream's first events, where that is
+	// known.
+	EarlyAlarms   int
+	EarlyExpected float64
 }
 
 // A Rate compares the false alarms of many streams with their budget.
@@ -72,6 +76,8 @@ func (r Rate) Total() (sum CleanStream) {
 		sum.Alarms += s.Alarms
 		sum.Expected += s.Expected
 		sum.Seconds += s.Seconds
+		sum.EarlyAlarms += s.EarlyAlarms
+		sum.EarlyExpected += s.EarlyExpected
 	}
 	return sum
 }
@@ -125,7 +131,7 @@ func kinds(rates []Rate) (names []string) {
 // WriteRates writes a Markdown table of the rates, and one of the ratios by kind of
 // stream.
 func WriteRates(w io.Writer, rates []Rate) error {
-	rows := [][]string{{"budget", "streams", "stream-weeks", "expected", "alarms", "measured / budget", "95% by chance", "streams within a factor 2", "by chance"}}
+	rows := [][]string{{"budget", "streams", "stream-weeks", "expected", "alarms", "measured / budget", "95% by chance", "streams within a factor 2", "by chance", "while young"}}
 	for _, r := range rates {
 		sum := r.Total()
 		low, high := r.Interval()
@@ -134,6 +140,7 @@ func WriteRates(w io.Writer, rates []Rate) error {
 			r.Budget, fmt.Sprint(len(r.Streams)), number("%.1f", 1000*sum.Seconds/weekMilliseconds), number("%.1f", sum.Expected),
 			fmt.Sprint(sum.Alarms), number("%.2f", r.Ratio()), fmt.Sprintf("%.2f … %.2f", low, high),
 			number("%.0f%%", 100*share), number("%.0f%%", 100*chance),
+			number("%.2f", float64(sum.EarlyAlarms)/sum.EarlyExpected),
 		})
 	}
 	if err := writeRows(w, rows); err != nil {

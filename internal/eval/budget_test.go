@@ -56,7 +56,7 @@ func TestPoissonIntervalsLeaveOutATailOnEachSide(t *testing.T) {
 
 func TestRatesByHand(t *testing.T) {
 	r := Rate{Budget: "1/1d", Streams: []CleanStream{
-		{Kind: "a", Alarms: 4, Expected: 4, Seconds: 4 * 86400},
+		{Kind: "a", Alarms: 4, Expected: 4, Seconds: 4 * 86400, EarlyAlarms: 1, EarlyExpected: 0.5},
 		{Kind: "a", Alarms: 9, Expected: 4, Seconds: 4 * 86400},
 		{Kind: "b", Alarms: 2, Expected: 4, Seconds: 4 * 86400},
 		{Kind: "b", Alarms: 1, Expected: 4, Seconds: 4 * 86400},
@@ -70,7 +70,7 @@ func TestRatesByHand(t *testing.T) {
 	if err := WriteRates(&table, []Rate{r}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 1/1d ", "| a ", " 1.62 |", " 0.38 |", " 50% |", " 89% |"} {
+	for _, want := range []string{"| 1/1d ", "| a ", " 1.62 |", " 0.38 |", " 50% |", " 89% |", " 2.00 |"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("no %q in\n%s", want, table.String())
 		}
