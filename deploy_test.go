@@ -142,7 +142,9 @@ func TestRedisACLIsEnoughAndNoMore(t *testing.T) {
 		{"save", func() error {
 			return store.Save(ctx, p, token, []statestore.Snapshot{{Key: "s", Offset: 7, State: []byte("state")}})
 		}},
-		{"advance", func() error { return store.Advance(ctx, p, token, statestore.Position{Cursor: 8, Fingerprint: 1, Gap: statestore.NoOffset}) }},
+		{"advance", func() error {
+			return store.Advance(ctx, p, token, statestore.Position{Cursor: 8, Fingerprint: 1, Gap: statestore.NoOffset})
+		}},
 		{"load", func() error { _, err := store.Load(ctx, p, []string{"s"}); return err }},
 	}
 	for _, step := range steps {

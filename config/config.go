@@ -152,12 +152,19 @@ type InputAvro struct {
 type Output struct {
 	Scores Topic `yaml:"scores"`
 	DLQ    Topic `yaml:"dlq"`
+	// Metrics takes the scores as OpenTelemetry gauges; no topic for none.
+	Metrics Metrics `yaml:"metrics"`
 }
 
 // Topic names a Kafka topic.
 type Topic struct {
 	// Topic is, where left empty, the first input topic with ".scores" or ".dlq" added
 	// by Load and Parse.
+	Topic string `yaml:"topic"`
+}
+
+// Metrics names the topic of the scores as metrics.
+type Metrics struct {
 	Topic string `yaml:"topic"`
 }
 

@@ -115,6 +115,10 @@ func (k *checks) topics(c Config) {
 	k.topic("output.dlq.topic", dlq)
 	k.require(!slices.Contains(in, scores), "output.scores.topic", fmt.Sprintf("%q is an input topic; the operator would read its own output", scores))
 	k.require(!slices.Contains(in, dlq), "output.dlq.topic", fmt.Sprintf("%q is an input topic; the operator would read its own dead letters", dlq))
+	if metrics := c.Output.Metrics.Topic; metrics != "" {
+		k.topic("output.metrics.topic", metrics)
+		k.require(metrics != scores && metrics != dlq && !slices.Contains(in, metrics), "output.metrics.topic", fmt.Sprintf("%q is another topic already; use one of its own", metrics))
+	}
 	k.require(scores != dlq, "output.dlq.topic", "is the same as output.scores.topic; use another")
 }
 

@@ -35,25 +35,27 @@ const (
 // take nothing of the worker before. What that one had managed to write lies before the
 // mark; it is read from there, and nothing of it is written again.
 type Delivery struct {
-	mode            DeliveryMode
-	client          *kafka.Client
-	owner           *Assignment
-	log             *slog.Logger
-	producer        producer
-	scores, letters *KafkaSink
-	cursor          int64 // the store's at Open
-	ours            bool  // the outputs are taken over
+	mode     DeliveryMode
+	client   *kafka.Client
+	owner    *Assignment
+	log      *slog.Logger
+	producer producer
+	sinks    []*KafkaSink
+	cursor   int64 // the store's at Open
+	ours     bool  // the outputs are taken over
 }
 
 // NewDelivery returns the delivery of one assigned partition to one partition of each
 // output topic.
-func NewDelivery(mode DeliveryMode, owner *Assignment, scores, letters *KafkaSink, log *slog.Logger) *Delivery {
-	d := &Delivery{mode: mode, client: owner.group.client, owner: owner, log: log, scores: scores, letters: letters}
+func NewDelivery(mode DeliveryMode, owner *Assignment, log *slog.Logger, sinks ...*KafkaSink) *Delivery {
+	d := &Delivery{mode: mode, client: owner.group.client, owner: owner, log: log, sinks: sinks}
 	if mode == AtLeastOnce {
 		return d
 	}
 	d.producer = producer{client: d.client, id: transactionalID(owner.group.cfg.ID, owner.Topic, owner.Partition)}
-	scores.by, letters.by = d, d
+	for _, s := range sinks {
+		s.by = d
+	}
 	return d
 }
 
@@ -64,19 +66,17 @@ func (d *Delivery) Open(ctx context.Context, cursor int64) error {
 	if d.mode == AtLeastOnce {
 		return nil
 	}
-	for _, s := range d.sinks() {
+	for _, s := range d.sinks {
 		s.written = latest(s.written, allBefore(cursor))
 	}
 	return d.takeOver(ctx)
 }
 
-func (d *Delivery) sinks() []*KafkaSink { return []*KafkaSink{d.scores, d.letters} }
-
 // takeOver shuts out whoever wrote before and learns what is written.
 func (d *Delivery) takeOver(ctx context.Context) error {
 	d.ours = false
-	ends := make([]int64, 0, 2)
-	for _, s := range d.sinks() {
+	ends := make([]int64, 0, len(d.sinks))
+	for _, s := range d.sinks {
 		_, end, err := s.source().bounds(ctx)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (d *Delivery) takeOver(ctx context.Context) error {
 	if err := d.owner.Alive(ctx); err != nil {
 		return err
 	}
-	if err := d.producer.fence(ctx, d.sinks()...); err != nil {
+	if err := d.producer.fence(ctx, d.sinks...); err != nil {
 		return err
 	}
 	// Only now, when no one else's transaction is open, is the group's offset the last.
@@ -98,14 +98,16 @@ func (d *Delivery) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range d.sinks() {
+	for i, s := range d.sinks {
 		if err := s.resume(ctx, known, ends[i]); err != nil {
 			return fmt.Errorf("read what is written in %s-%d: %w", s.topic, s.number, err)
 		}
 	}
 	d.ours = true
-	d.log.Info("outputs taken over", "topic", d.owner.Topic, "partition", d.owner.Partition, "epoch", d.producer.epoch,
-		"scores_up_to", d.scores.written.String(), "letters_up_to", d.letters.written.String())
+	for _, s := range d.sinks {
+		d.log.Info("output taken over", "topic", d.owner.Topic, "partition", d.owner.Partition, "epoch", d.producer.epoch,
+			"output", s.topic, "written_up_to", s.written.String())
+	}
 	return nil
 }
 
@@ -206,7 +208,7 @@ func (d *Delivery) note(next int64) string {
 		return ""
 	}
 	note := []byte(noteMark)
-	for _, s := range d.sinks() {
+	for _, s := range d.sinks {
 		note = fmt.Appendf(note, " %s-%d=%v@%d", s.topic, s.number, latest(s.written, allBefore(next)), s.tail)
 	}
 	return string(note)

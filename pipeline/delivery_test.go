@@ -68,8 +68,8 @@ func openDelivery(t *testing.T, mode DeliveryMode, client *kafka.Client, a *Assi
 	t.Helper()
 	owner := *a
 	owner.group = &Group{client: client, cfg: a.group.cfg}
-	d := NewDelivery(mode, &owner, NewKafkaSink(client, a.Topic+".scores", 0), NewKafkaSink(client, a.Topic+".dlq", 0),
-		slog.New(slog.DiscardHandler))
+	d := NewDelivery(mode, &owner, slog.New(slog.DiscardHandler),
+		NewKafkaSink(client, a.Topic+".scores", 0), NewKafkaSink(client, a.Topic+".dlq", 0))
 	retry := &Retrier{Log: slog.New(slog.DiscardHandler), Report: func(string, error) {}, Count: func(string) {}}
 	if err := retry.Do(t.Context(), "kafka", "open", func(ctx context.Context) error { return d.Open(ctx, cursor) }); err != nil {
 		t.Fatal(err)
@@ -134,12 +134,12 @@ func TestTheNextOwnerWritesNothingAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(first.scores, answers(owner, 3, "3", "4", "5")...)
+	write(first.sinks[0], answers(owner, 3, "3", "4", "5")...)
 	if err := first.Commit(t.Context(), 4); err != nil {
 		t.Fatal(err)
 	}
-	write(first.letters, answers(owner, 6, "bad 6")...)
-	write(first.scores, answers(owner, 7, "7", "8")...)
+	write(first.sinks[1], answers(owner, 6, "bad 6")...)
+	write(first.sinks[0], answers(owner, 7, "7", "8")...)
 	// Outputs of others, and what only looks like ours.
 	other := *owner
 	other.Partition = 1
@@ -148,9 +148,9 @@ func TestTheNextOwnerWritesNothingAgain(t *testing.T) {
 	write(foreign, texts(0, slices.Repeat([]string{"nobody's"}, 2000)...)...)
 
 	second := openDelivery(t, ExactlyOnce, conn.Client(), owner, 4)
-	write(second.scores, answers(owner, 4, "4", "5")...)
-	write(second.letters, answers(owner, 6, "bad 6")...)
-	write(second.scores, answers(owner, 7, "7", "8", "9")...)
+	write(second.sinks[0], answers(owner, 4, "4", "5")...)
+	write(second.sinks[1], answers(owner, 6, "bad 6")...)
+	write(second.sinks[0], answers(owner, 7, "7", "8", "9")...)
 	want := []string{"3", "4", "5", "7", "8", "other partition"}
 	want = append(append(want, slices.Repeat([]string{"nobody's"}, 2000)...), "9")
 	wantLog(t, conn, topic+".scores", want...)
@@ -161,8 +161,8 @@ func TestTheNextOwnerWritesNothingAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	third := openDelivery(t, ExactlyOnce, conn.Client(), owner, statestore.NoOffset)
-	if third.scores.written != allBefore(10) || third.letters.written != allBefore(10) {
-		t.Errorf("scores are known up to %v and letters up to %v, want 9 for both", third.scores.written, third.letters.written)
+	if third.sinks[0].written != allBefore(10) || third.sinks[1].written != allBefore(10) {
+		t.Errorf("scores are known up to %v and letters up to %v, want 9 for both", third.sinks[0].written, third.sinks[1].written)
 	}
 }
 
@@ -173,14 +173,14 @@ func TestAZombieCannotWriteAndTheOwnerTakesBackWhatOneTook(t *testing.T) {
 			zombie := openDelivery(t, mode, conn.Client(), owner, statestore.NoOffset)
 			zombie.owner = stale(zombie.owner)
 			next := openDelivery(t, mode, conn.Client(), owner, 0)
-			err := zombie.scores.Write(t.Context(), answers(owner, 0, "a zombie's"))
+			err := zombie.sinks[0].Write(t.Context(), answers(owner, 0, "a zombie's"))
 			if want := map[DeliveryMode]error{ExactlyOnce: ErrNotOwner, Transactional: ErrTransactionLost}[mode]; !errors.Is(err, want) {
 				t.Errorf("a zombie's write: %v, want %v", err, want)
 			}
 			if err := zombie.takeOver(t.Context()); !errors.Is(err, ErrNotOwner) {
 				t.Errorf("a zombie's second start: %v, want ErrNotOwner", err)
 			}
-			err = next.scores.Write(t.Context(), answers(owner, 0, "0", "1"))
+			err = next.sinks[0].Write(t.Context(), answers(owner, 0, "0", "1"))
 			if mode == Transactional {
 				if !errors.Is(err, ErrTransactionLost) {
 					t.Errorf("the owner's write: %v, want ErrTransactionLost", err)
@@ -228,10 +228,10 @@ func TestALostAcknowledgementWritesNothingTwice(t *testing.T) {
 	for i := range int64(5) {
 		msgs := answers(owner, 10*i, fmt.Sprint("a", i), fmt.Sprint("b", i))
 		want = append(want, fmt.Sprint("a", i), fmt.Sprint("b", i))
-		if err := d.scores.Write(t.Context(), msgs); !errors.Is(err, errAway) {
+		if err := d.sinks[0].Write(t.Context(), msgs); !errors.Is(err, errAway) {
 			t.Fatalf("the first time: %v", err)
 		}
-		if err := d.scores.Write(t.Context(), msgs); err != nil {
+		if err := d.sinks[0].Write(t.Context(), msgs); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -242,19 +242,19 @@ func TestATransactionsOutputsAreSeenWithItsOffsets(t *testing.T) {
 	conn, topic, owner := outputTopics(t)
 	d := openDelivery(t, Transactional, conn.Client(), owner, statestore.NoOffset)
 	for i := range int64(3) {
-		if err := d.scores.Write(t.Context(), answers(owner, i, fmt.Sprint(i))); err != nil {
+		if err := d.sinks[0].Write(t.Context(), answers(owner, i, fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.Settle(t.Context(), i+1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.letters.Write(t.Context(), answers(owner, 3, "never settled")); err != nil {
+	if err := d.sinks[1].Write(t.Context(), answers(owner, 3, "never settled")); err != nil {
 		t.Fatal(err)
 	}
 	next := openDelivery(t, Transactional, conn.Client(), owner, 0)
-	if next.scores.written != allBefore(3) || next.letters.written != allBefore(3) {
-		t.Errorf("scores up to %v and letters up to %v, want 2 for both", next.scores.written, next.letters.written)
+	if next.sinks[0].written != allBefore(3) || next.sinks[1].written != allBefore(3) {
+		t.Errorf("scores up to %v and letters up to %v, want 2 for both", next.sinks[0].written, next.sinks[1].written)
 	}
 	wantLog(t, conn, topic+".scores", "0", "1", "2")
 	wantLog(t, conn, topic+".dlq")

@@ -15,6 +15,17 @@ type Topics struct {
 	Inputs []string
 	Scores string
 	DLQ    string
+	// Gauges is the topic of the scores as metrics; empty for none.
+	Gauges string
+}
+
+// outputs are the topics that are written.
+func (t Topics) outputs() []string {
+	all := []string{t.Scores, t.DLQ}
+	if t.Gauges != "" {
+		all = append(all, t.Gauges)
+	}
+	return all
 }
 
 // ErrTopics means that the topics do not fit each other; somebody has to change them.
@@ -24,7 +35,7 @@ var ErrTopics = errors.New("topics do not fit")
 // result of every input partition p on their partition p, creating those that do not
 // exist yet. An input topic that is missing is an ordinary error: it may appear.
 func (t Topics) Prepare(ctx context.Context, conn *Connection, log *slog.Logger) error {
-	have, err := conn.partitions(ctx, append([]string{t.Scores, t.DLQ}, t.Inputs...)...)
+	have, err := conn.partitions(ctx, append(t.outputs(), t.Inputs...)...)
 	if err != nil {
 		return err
 	}
@@ -39,7 +50,7 @@ func (t Topics) Prepare(ctx context.Context, conn *Connection, log *slog.Logger)
 		return t.tooNarrow(n, widest)
 	}
 	var missing []string
-	for _, out := range []string{t.Scores, t.DLQ} {
+	for _, out := range t.outputs() {
 		if have[out] == 0 {
 			missing = append(missing, out)
 		}
@@ -82,11 +93,11 @@ func (t Topics) tooNarrow(have, need int) error {
 // Widths returns how many partitions each of the output topics has, so that a dead
 // letter of any input partition finds a place. The scores must have at least need.
 func (t Topics) Widths(ctx context.Context, conn *Connection, need int) (map[string]int, error) {
-	have, err := conn.partitions(ctx, t.Scores, t.DLQ)
+	have, err := conn.partitions(ctx, t.outputs()...)
 	if err != nil {
 		return nil, err
 	}
-	for _, out := range []string{t.Scores, t.DLQ} {
+	for _, out := range t.outputs() {
 		if have[out] == 0 {
 			return nil, fmt.Errorf("topic %q is not there yet", out)
 		}

@@ -104,7 +104,7 @@ func (w *Worker) deadLetter(ctx context.Context, m *Message, index int, faults [
 
 // encode turns predictions into output messages, and rejected events into dead letters.
 // Both come in the order of the batch's messages.
-func (w *Worker) encode(ctx context.Context, r operator.Result) {
+func (w *Worker) encode(ctx context.Context, r operator.Result) error {
 	at := 0
 	for i := range r.Predictions {
 		p := &r.Predictions[i]
@@ -116,6 +116,10 @@ func (w *Worker) encode(ctx context.Context, r operator.Result) {
 	w.rejected(ctx, r.Rejected)
 	w.tellLost(r.Lost)
 	w.Metrics.Result(ctx, &r)
+	if w.Gauges == nil {
+		return nil
+	}
+	return w.encodeGauges(r.Predictions)
 }
 
 // rejected queues dead letters of the events that their streams cannot take, one a record.

@@ -25,6 +25,8 @@ type Worker struct {
 	Source      Source
 	Scores      Sink
 	DeadLetters Sink
+	// Gauges takes the predictions as OpenTelemetry metrics; nil for nobody.
+	Gauges Sink
 	// Delivery is what the sinks belong to; nil where they promise nothing by themselves.
 	Delivery *Delivery
 	Operator *operator.Operator
@@ -62,6 +64,7 @@ type Worker struct {
 	events   []operator.Event
 	scores   []Message
 	letters  []Message
+	gauges   []Message
 	values   []byte // encoded outputs, back to back
 	modelTag string
 	// header values
@@ -279,7 +282,7 @@ func (w *Worker) process(ctx context.Context) error {
 		w.Operator.MarkGap(w.position + w.batch.Missing)
 	}
 	began := time.Now()
-	w.letters, w.scores, w.values = w.letters[:0], w.scores[:0], w.values[:0]
+	w.letters, w.scores, w.gauges, w.values = w.letters[:0], w.scores[:0], w.gauges[:0], w.values[:0]
 	if err := w.decode(ctx); err != nil {
 		return err
 	}
@@ -287,7 +290,9 @@ func (w *Worker) process(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.encode(ctx, result)
+	if err := w.encode(ctx, result); err != nil {
+		return err
+	}
 	busy := time.Since(began)
 	if err := w.write(ctx); err != nil {
 		return err

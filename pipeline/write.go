@@ -21,7 +21,10 @@ func (w *Worker) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.writeLetters(ctx, endOfLog)
+	if err := w.writeLetters(ctx, endOfLog); err != nil {
+		return err
+	}
+	return w.writeGauges(ctx)
 }
 
 // endOfLog is beyond every offset.

@@ -97,7 +97,7 @@ func newService(cfg config.Config, log *slog.Logger) (*service, error) {
 	}
 	s := &service{
 		cfg: cfg, log: log, model: model, store: store, kafka: kafka, workers: make(map[*pipeline.Worker]bool),
-		topics: pipeline.Topics{Inputs: cfg.Input.Topics, Scores: cfg.Output.Scores.Topic, DLQ: cfg.Output.DLQ.Topic},
+		topics: pipeline.Topics{Inputs: cfg.Input.Topics, Scores: cfg.Output.Scores.Topic, DLQ: cfg.Output.DLQ.Topic, Gauges: cfg.Output.Metrics.Topic},
 	}
 	s.telemetry, err = newTelemetry(pipeline.MetricLabels{
 		Group: cfg.Kafka.GroupID, Input: strings.Join(s.topics.Inputs, ","), Scores: s.topics.Scores,
@@ -234,7 +234,13 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 	scores := pipeline.NewKafkaSink(client, s.topics.Scores, a.Partition)
 	// A dead letter's place is of no consequence; it only has to exist.
 	letters := pipeline.NewKafkaSink(client, s.topics.DLQ, a.Partition%widths[s.topics.DLQ])
-	delivery := pipeline.NewDelivery(pipeline.DeliveryMode(s.cfg.Delivery), a, scores, letters, s.log)
+	sinks := []*pipeline.KafkaSink{scores, letters}
+	var gauges pipeline.Sink
+	if s.topics.Gauges != "" {
+		sink := pipeline.NewKafkaSink(client, s.topics.Gauges, a.Partition%widths[s.topics.Gauges])
+		sinks, gauges = append(sinks, sink), sink
+	}
+	delivery := pipeline.NewDelivery(pipeline.DeliveryMode(s.cfg.Delivery), a, s.log, sinks...)
 	retry, done := s.retrier(a)
 	defer done()
 	cfg := operatorConfig(s.cfg)
@@ -242,7 +248,7 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 	w := &pipeline.Worker{
 		Service: s.cfg.Service.Name, Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Partition: a.Partition,
 		Source: pipeline.NewKafkaSource(client, a.Topic, a.Partition, s.cfg.Input.InitialOffset == "latest", delivery.Commit),
-		Scores: scores, DeadLetters: letters, Delivery: delivery,
+		Scores: scores, DeadLetters: letters, Gauges: gauges, Delivery: delivery,
 		Operator: operator.New(s.model, s.store,
 			statestore.Partition{Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Number: a.Partition},
 			statestore.Token{Generation: int64(a.Generation)}, cfg),
