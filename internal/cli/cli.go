@@ -26,6 +26,7 @@ import (
 // commands is the command line.
 type commands struct {
 	Verify     verifyCmd     `cmd:"" help:"Compare a model with what another implementation computed."`
+	VerifyLog  verifyLogCmd  `cmd:"" help:"Compute a topic's scores again and compare them with the output topic."`
 	Run        runCmd        `cmd:"" help:"Score the events of Kafka topics, until stopped."`
 	Demo       demoCmd       `cmd:"" help:"Show the operator at work, with an embedded Kafka and Redis."`
 	Score      scoreCmd      `cmd:"" help:"Score events from standard input, without Kafka and Redis."`
