@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -169,18 +168,18 @@ func (c *redisCluster) owner(t *testing.T, key string) (*redisServer, int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shards, err := c.all.ClusterSlots(t.Context()).Result()
+	shards, err := c.all.ClusterShards(t.Context()).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, shard := range shards {
-		if int(slot) < shard.Start || int(slot) > shard.End {
+		if !slices.ContainsFunc(shard.Slots, func(r redis.SlotRange) bool { return r.Start <= slot && slot <= r.End }) {
 			continue
 		}
-		_, port, _ := net.SplitHostPort(shard.Nodes[0].Addr)
-		for _, n := range c.nodes {
-			if strconv.Itoa(n.port) == port {
-				return n, slot
+		for _, node := range shard.Nodes {
+			at := slices.IndexFunc(c.nodes, func(n *redisServer) bool { return int64(n.port) == node.Port })
+			if at >= 0 && node.Role == "master" && node.Health == "online" {
+				return c.nodes[at], slot
 			}
 		}
 	}

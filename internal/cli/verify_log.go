@@ -15,6 +15,7 @@ import (
 	"github.com/weirstream/weir/config"
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline"
+	"github.com/weirstream/weir/statestore"
 )
 
 type verifyLogCmd struct {
@@ -163,49 +164,45 @@ func (v *logVerifier) bound(ctx context.Context, k *logCheck, from, to logBound)
 	if err != nil {
 		return err
 	}
-	asks := []kafka.OffsetRequest{kafka.FirstOffsetOf(k.partition)}
-	for _, b := range []logBound{from, to} {
-		if b.given && !b.time.IsZero() {
-			asks = append(asks, kafka.TimeOffsetOf(k.partition, b.time))
-		}
-	}
-	res, err := v.kafka.Client().ListOffsets(ctx, &kafka.ListOffsetsRequest{
-		Topics: map[string][]kafka.OffsetRequest{k.topic: asks},
-	})
-	if err != nil {
+	src := pipeline.NewKafkaSource(v.kafka.Client(), k.topic, k.partition, false, nil)
+	if k.start, err = src.Seek(ctx, statestore.NoOffset, true); err != nil {
 		return err
 	}
-	answers := res.Topics[k.topic]
-	if len(answers) != 1 {
-		return errors.New("the broker did not answer for it")
+	if k.from, err = v.offset(ctx, k, from, k.start, committed); err != nil {
+		return err
 	}
-	if answers[0].Error != nil {
-		return answers[0].Error
+	if k.to, err = v.offset(ctx, k, to, committed, committed); err != nil {
+		return err
 	}
-	k.start = answers[0].FirstOffset
-	k.from, k.to = k.start, committed
-	if from.given {
-		k.from = max(k.start, from.in(answers[0], committed))
-	}
-	if to.given {
-		k.to = min(committed, to.in(answers[0], committed))
-	}
-	k.to = max(k.to, k.from)
+	k.from = max(k.from, k.start)
+	k.to = max(k.from, min(k.to, committed))
 	return nil
 }
 
-// in returns the bound as an offset of a partition, end where no record is as late.
-func (b logBound) in(p kafka.PartitionOffsets, end int64) int64 {
-	if b.time.IsZero() {
-		return b.offset
+// offset returns the bound as an offset of a partition: without where it is not given, end
+// where no record is as late.
+func (v *logVerifier) offset(ctx context.Context, k *logCheck, b logBound, without, end int64) (int64, error) {
+	switch {
+	case !b.given:
+		return without, nil
+	case b.time.IsZero():
+		return b.offset, nil
 	}
-	for offset, at := range p.Offsets {
-		// Kafka answers with the found record's time; the first of them at or after ours.
-		if !at.Before(b.time) {
-			end = min(end, offset)
+	res, err := v.kafka.Client().ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{k.topic: {kafka.TimeOffsetOf(k.partition, b.time)}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range res.Topics[k.topic] {
+		for found := range p.Offsets { // at most one; -1 where there is none
+			if found >= 0 {
+				end = found
+			}
 		}
+		err = errors.Join(err, p.Error)
 	}
-	return end
+	return end, err
 }
 
 // committed returns how far the group has come: the outputs of everything before are in
@@ -221,13 +218,14 @@ func (v *logVerifier) committed(ctx context.Context, k *logCheck) (int64, error)
 	if res.Error != nil {
 		return 0, fmt.Errorf("offsets of group %q: %w", group, res.Error)
 	}
-	for _, p := range res.Topics[k.topic] {
-		if p.Error != nil {
-			return 0, fmt.Errorf("offsets of group %q: %w", group, p.Error)
-		}
-		return max(p.CommittedOffset, 0), nil
+	parts := res.Topics[k.topic]
+	if len(parts) != 1 {
+		return 0, fmt.Errorf("offsets of group %q: the broker did not answer for the partition", group)
 	}
-	return 0, nil
+	if parts[0].Error != nil {
+		return 0, fmt.Errorf("offsets of group %q: %w", group, parts[0].Error)
+	}
+	return max(parts[0].CommittedOffset, 0), nil // below 0 where there is none
 }
 
 // reportChecks prints the table and the examples, and returns an error if there are faults.
