@@ -69,10 +69,24 @@ func (st *Stepper) headRow(layer, i int) []float32 {
 
 // scan advances h by row i, whose gated output goes to st.dt.
 func (st *Stepper) scan(layer, i int, gap float32, h, next []float32) {
+	if st.m.dims.NHead == 0 {
+		st.scanRow(&st.m.layers[layer], i, gap, h, next)
+		return
+	}
 	y := st.dtRow(layer, i)
 	st.delta(layer, i, y)
 	st.scanGroups(y, layer, i, st.gateRow(layer, i), gap, h, next)
 	st.gatedNorm(layer, y)
+}
+
+// scanRow is scan of Mamba, whose channels are all of one group: once an event and
+// layer, so what the general way looks up is spared.
+func (st *Stepper) scanRow(p *packedLayer, i int, gap float32, h, next []float32) {
+	wide, r, n := len(p.skip), st.m.dims.DTRank, st.m.dims.DState
+	xz := st.xz[i*2*wide:][:2*wide]
+	y := st.dt[i*wide:][:wide]
+	bc := st.dbc[i*p.xProj.Width()+r:][:2*n]
+	kernel.ScanStep(y, h, y, xz[:wide], xz[wide:], bc[:n], bc[n:], p.a, p.skip, gap, next)
 }
 
 // delta sets dt to Δ of row i before softplus, one for each channel. In Mamba it

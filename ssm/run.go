@@ -99,8 +99,8 @@ type runner struct {
 
 func (m *Model) newRunner(n int, f form, chunk int) *runner {
 	if f == sequential && (n < 4*chunk || runtime.GOMAXPROCS(0) == 1) { // the bits are the same
-		rows := max(1, min(n, chunk))
-		return &runner{m: m, rows: rows, steps: m.NewStepper(rows), same: make([]State, rows)}
+		steps := m.NewStepper(max(1, min(n, chunk)))
+		return &runner{m: m, rows: steps.maxBatch, steps: steps, same: make([]State, steps.maxBatch)}
 	}
 	rows := max(1, min(n, chunk*windowLen))
 	w := newWindow(m, f, rows, chunk)
@@ -117,7 +117,7 @@ func (r *runner) advance(dst, gap []float32, s State, n int) {
 	for i := range n {
 		r.same[i] = s
 	}
-	r.steps.advance(gap, r.same[:n])
+	r.steps.advance(gap, r.same[:n], nil)
 	if dst != nil {
 		r.steps.leave(dst, n)
 	}

@@ -21,14 +21,20 @@ type Stepper struct {
 	out      []float32 // n_output or vocab
 }
 
-// NewStepper returns a Stepper that computes up to maxBatch streams at once;
-// more are taken in parts. Sixteen already reach nearly full speed.
+// stepRows is how many streams are computed at once at most: enough for the matrix
+// kernels' full speed, and few enough that rows and states stay in the cache from
+// one part of a block to the next.
+const stepRows = 32
+
+// NewStepper returns a Stepper for batches of up to maxBatch streams, though it takes
+// larger ones. Thirty-two at a time reach full speed.
 func (m *Model) NewStepper(maxBatch int) *Stepper {
 	if maxBatch < 1 {
 		panic("ssm: NewStepper: maxBatch must be at least 1")
 	}
-	st := m.newRows(maxBatch)
-	st.out = make([]float32, maxBatch*kernel.Pad(m.dims.outWidth()))
+	rows := min(maxBatch, stepRows)
+	st := m.newRows(rows)
+	st.out = make([]float32, rows*kernel.Pad(m.dims.outWidth()))
 	return st
 }
 
@@ -87,7 +93,7 @@ func (st *Stepper) Step(dst, x, gap []float32, states []State) {
 	for from := 0; from < n; from += st.maxBatch {
 		to := min(n, from+st.maxBatch)
 		st.enter(x[from*d.NInput:to*d.NInput], to-from)
-		st.advance(part(gap, from, to, 1), states[from:to])
+		st.advance(part(gap, from, to, 1), states[from:to], states[to:])
 		st.leave(dst[from*d.NOutput:to*d.NOutput], to-from)
 	}
 }
@@ -108,7 +114,7 @@ func (st *Stepper) StepTokens(dst []float32, tokens []int32, states []State) {
 	for from := 0; from < n; from += st.maxBatch {
 		to := min(n, from+st.maxBatch)
 		st.enterTokens(tokens[from:to])
-		st.advance(nil, states[from:to])
+		st.advance(nil, states[from:to], states[to:])
 		st.leave(dst[from*d.Vocab:to*d.Vocab], to-from)
 	}
 }
@@ -148,32 +154,47 @@ func (st *Stepper) leave(dst []float32, n int) {
 	}
 }
 
-// advance takes the rows of st.residual through every block.
-func (st *Stepper) advance(gap []float32, states []State) {
+// advance takes the rows of st.residual through every block. after are the streams
+// of the rows that come next.
+func (st *Stepper) advance(gap []float32, states, after []State) {
 	for _, s := range states {
 		st.m.checkState(s)
 	}
 	for i := range st.m.layers {
-		st.block(i, gap, states)
+		st.block(i, gap, states, after)
 	}
 }
 
 // block adds one block's output to st.residual, row i with the memory of states[i].
-func (st *Stepper) block(layer int, gap []float32, states []State) {
+// Meanwhile it fetches into the cache what row i needs in the following block, or
+// after the last one, the next rows in the first.
+func (st *Stepper) block(layer int, gap []float32, states, after []State) {
 	n := len(states)
 	st.project(layer, n)
-	for i := range n {
-		conv, _ := st.m.layerState(states[i], layer)
-		next, _ := st.m.layerState(states[min(i+1, n-1)], layer)
+	soon, then := states, layer+1
+	if then == len(st.m.layers) {
+		soon, then = after, 0
+	}
+	for i, s := range states {
+		conv, _ := st.m.layerState(s, layer)
+		next, _ := st.m.stateOf(soon, i, then)
 		st.convolve(layer, i, conv, next)
 	}
 	st.selectParameters(layer, n)
-	for i := range n {
-		_, h := st.m.layerState(states[i], layer)
-		_, next := st.m.layerState(states[min(i+1, n-1)], layer)
+	for i, s := range states {
+		_, h := st.m.layerState(s, layer)
+		_, next := st.m.stateOf(soon, i, then)
 		st.scan(layer, i, gapOf(gap, i), h, next)
 	}
 	st.projectBack(layer, n)
+}
+
+// stateOf returns layerState of states[i], nil where there is none.
+func (m *Model) stateOf(states []State, i, layer int) (conv, h []float32) {
+	if i >= len(states) || len(states[i]) != m.StateLen() {
+		return nil, nil
+	}
+	return m.layerState(states[i], layer)
 }
 
 // gapOf returns gap[i], 1 where there are no gaps.

@@ -11,7 +11,7 @@ import (
 
 const (
 	playerStreams = 1000
-	playerEvents  = 2048 // of a burst
+	playerEvents  = 512 // of a burst
 )
 
 // A player feeds an operator whose streams are all in memory: the next event of each
@@ -59,6 +59,11 @@ func (p *player) apply(ctx context.Context) error {
 		p.offset++
 	}
 	_, err := p.op.Apply(ctx, p.events)
+	return err
+}
+
+func (p *player) warm(ctx context.Context) error {
+	_, err := p.run(ctx)
 	return err
 }
 

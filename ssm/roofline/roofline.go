@@ -40,7 +40,7 @@ func NewMeter() *Meter {
 
 // Measure takes one sample of each peak.
 func (m *Meter) Measure() {
-	const sample = 2 * time.Millisecond
+	const sample = time.Millisecond / 2
 	keep(&m.peaks.FMA, rate(sample, func() float64 { return kernel.PeakFMA(1000) }))
 	keep(&m.peaks.Exp, rate(sample, func() float64 { return kernel.PeakExp(500) }))
 	keep(&m.peaks.Memory, rate(0, func() float64 { return kernel.Update(m.slab) }))

@@ -45,18 +45,35 @@ var (
 )
 
 func gemmAVX512(dst []float32, ldd int, a []float32, lda, m int, p *Panels, add bool) {
+	if m == 1 {
+		gemmRowAVX512(dst, a, p, add)
+		return
+	}
 	for j := 0; j < p.Width(); j += panelWidth {
 		panel, width := p.panel(j)
-		if m == 1 && p.Width()-j >= 2*panelWidth {
-			gemm1x64AVX512(&dst[j], ldd, &a[0], lda, &panel[0], width, p.K, add)
-			j += panelWidth
-			continue
-		}
 		kernels := gemm32AVX512
 		if width < panelWidth {
 			kernels = gemm16AVX512
 		}
 		gemmTiles(kernels, dst[j:], ldd, a, lda, m, panel, width, p.K, add)
+	}
+}
+
+// gemmRowAVX512 computes one row, by as many columns at once as there are kernels for.
+func gemmRowAVX512(dst, a []float32, p *Panels, add bool) {
+	for j := 0; j < p.Width(); {
+		panel, width := p.panel(j)
+		kernel, cols := gemm1x16AVX512, p.Width()-j
+		switch {
+		case cols >= 64:
+			kernel, cols = gemm1x64AVX512, 64
+		case cols == 48:
+			kernel = gemm1x48AVX512
+		case cols == 32:
+			kernel = gemm1x32AVX512
+		}
+		kernel(&dst[j], 0, &a[0], 0, &panel[0], width, p.K, add)
+		j += cols
 	}
 }
 

@@ -532,28 +532,28 @@ TEXT ·convSiLUAVX2(SB), NOSPLIT, $0-64
 	DECQ R9
 	SHLQ $0x06, R9
 
-block:
+one:
 	VMOVUPS (SI), Y0
 	VMOVUPS (CX), Y1
 	XORQ    R10, R10
 	TESTQ   R9, R9
-	JZ      newest0
+	JZ      newest10
 
-tap0:
+tap10:
 	VMOVUPS     (DX)(R10*1), Y2
 	PREFETCHT1  (DI)(R10*1)
 	VFMADD231PS (BX)(R10*1), Y2, Y0
 	ADDQ        $0x40, R10
 	CMPQ        R10, R9
-	JE          last0
+	JE          last10
 	VMOVUPS     (DX)(R10*1), Y2
 	VMOVUPS     Y2, -64(DX)(R10*1)
-	JMP         tap0
+	JMP         tap10
 
-last0:
+last10:
 	VMOVUPS Y1, -64(DX)(R10*1)
 
-newest0:
+newest10:
 	VFMADD231PS  (BX)(R10*1), Y1, Y0
 	VMOVUPS      constants<>+1728(SB), Y1
 	VMOVUPS      constants<>+1792(SB), Y2
@@ -563,7 +563,6 @@ newest0:
 	VMOVUPS      constants<>+1472(SB), Y2
 	VFMADD231PS  constants<>+1536(SB), Y1, Y2
 	VSUBPS       constants<>+1472(SB), Y2, Y3
-	VMOVAPS      Y1, Y1
 	VFNMADD231PS constants<>+1600(SB), Y3, Y1
 	VFNMADD231PS constants<>+1664(SB), Y3, Y1
 	VPSLLD       $0x17, Y2, Y2
@@ -582,22 +581,22 @@ newest0:
 	VMOVUPS      32(CX), Y1
 	XORQ         R10, R10
 	TESTQ        R9, R9
-	JZ           newest1
+	JZ           newest11
 
-tap1:
+tap11:
 	VMOVUPS     32(DX)(R10*1), Y2
 	VFMADD231PS 32(BX)(R10*1), Y2, Y0
 	ADDQ        $0x40, R10
 	CMPQ        R10, R9
-	JE          last1
+	JE          last11
 	VMOVUPS     32(DX)(R10*1), Y2
 	VMOVUPS     Y2, -32(DX)(R10*1)
-	JMP         tap1
+	JMP         tap11
 
-last1:
+last11:
 	VMOVUPS Y1, -32(DX)(R10*1)
 
-newest1:
+newest11:
 	VFMADD231PS  32(BX)(R10*1), Y1, Y0
 	VMOVUPS      constants<>+1728(SB), Y1
 	VMOVUPS      constants<>+1792(SB), Y2
@@ -607,7 +606,6 @@ newest1:
 	VMOVUPS      constants<>+1472(SB), Y2
 	VFMADD231PS  constants<>+1536(SB), Y1, Y2
 	VSUBPS       constants<>+1472(SB), Y2, Y3
-	VMOVAPS      Y1, Y1
 	VFNMADD231PS constants<>+1600(SB), Y3, Y1
 	VFNMADD231PS constants<>+1664(SB), Y3, Y1
 	VPSLLD       $0x17, Y2, Y2
@@ -622,15 +620,14 @@ newest1:
 	VADDPS       Y2, Y3, Y3
 	VDIVPS       Y3, Y0, Y0
 	VMOVUPS      Y0, 32(AX)
-	ADDQ         R9, DX
+	LEAQ         (DX)(R9*1), DX
+	LEAQ         64(BX)(R9*1), BX
 	ADDQ         R9, DI
-	ADDQ         R9, BX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, SI
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, SI
 	DECQ         R8
-	JNZ          block
+	JNZ          one
 	VZEROUPPER
 	RET
 
@@ -661,7 +658,6 @@ prepare:
 	VMOVUPS      constants<>+1472(SB), Y3
 	VFMADD231PS  constants<>+1536(SB), Y2, Y3
 	VSUBPS       constants<>+1472(SB), Y3, Y4
-	VMOVAPS      Y2, Y2
 	VFNMADD231PS constants<>+1600(SB), Y4, Y2
 	VFNMADD231PS constants<>+1664(SB), Y4, Y2
 	VPSLLD       $0x17, Y3, Y3
@@ -683,9 +679,9 @@ prepare:
 	VFMADD213PS  constants<>+960(SB), Y4, Y2
 	VFMADD213PS  constants<>+896(SB), Y4, Y2
 	VPXOR        Y3, Y3, Y3
-	VMAXPS       Y1, Y3, Y3
-	VMULPS       Y4, Y4, Y1
-	VFMADD213PS  Y3, Y1, Y2
+	VMAXPS       Y1, Y3, Y1
+	VMULPS       Y4, Y4, Y3
+	VFMADD213PS  Y1, Y3, Y2
 	VADDPS       Y4, Y2, Y2
 	VMULPS       Y0, Y2, Y2
 	VMOVUPS      Y2, (DX)(R13*1)
@@ -698,7 +694,6 @@ prepare:
 	VMOVUPS      constants<>+1472(SB), Y3
 	VFMADD231PS  constants<>+1536(SB), Y2, Y3
 	VSUBPS       constants<>+1472(SB), Y3, Y4
-	VMOVAPS      Y2, Y2
 	VFNMADD231PS constants<>+1600(SB), Y4, Y2
 	VFNMADD231PS constants<>+1664(SB), Y4, Y2
 	VPSLLD       $0x17, Y3, Y3
@@ -724,11 +719,74 @@ block:
 	VMOVUPS (DX)(R13*1), Y2
 	VMULPS  (BX)(R13*1), Y2, Y3
 	VPXOR   Y4, Y4, Y4
+	XORQ    R14, R14
 	XORQ    R15, R15
-	XORQ    BP, BP
+	MOVQ    R12, BP
 
-n0:
-	VMULPS       (R9)(BP*1), Y2, Y5
+several0:
+	SUBQ         $0x02, BP
+	JL           one0begin
+	PREFETCHT1   (R11)(R15*1)
+	PREFETCHT1   64(R11)(R15*1)
+	VMULPS       (R9)(R15*1), Y2, Y5
+	VMULPS       64(R9)(R15*1), Y2, Y6
+	VMAXPS       Y5, Y1, Y5
+	VMAXPS       Y6, Y1, Y6
+	VADDPS       Y0, Y5, Y7
+	VADDPS       Y0, Y6, Y8
+	VSUBPS       Y0, Y7, Y9
+	VSUBPS       Y0, Y8, Y10
+	VSUBPS       Y9, Y5, Y9
+	VSUBPS       Y10, Y6, Y10
+	VMOVUPS      constants<>+384(SB), Y5
+	VMOVUPS      constants<>+384(SB), Y6
+	VMOVUPS      constants<>+320(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+256(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+192(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+128(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+64(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMOVUPS      (CX)(R15*1), Y7
+	VBROADCASTSS (DI)(R14*4), Y8
+	VMULPS       Y8, Y3, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VBROADCASTSS (R8)(R14*4), Y5
+	VFMADD231PS  Y5, Y7, Y4
+	VMOVUPS      Y7, (CX)(R15*1)
+	VMOVUPS      64(CX)(R15*1), Y5
+	VBROADCASTSS 4(DI)(R14*4), Y7
+	VMULPS       Y7, Y3, Y7
+	VFMADD213PS  Y7, Y6, Y5
+	VBROADCASTSS 4(R8)(R14*4), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	VMOVUPS      Y5, 64(CX)(R15*1)
+	ADDQ         $0x00000080, R15
+	ADDQ         $0x02, R14
+	JMP          several0
+
+one0begin:
+	ADDQ $0x02, BP
+	JZ   done0
+
+one0:
+	PREFETCHT1   (R11)(R15*1)
+	VMULPS       (R9)(R15*1), Y2, Y5
 	VMAXPS       Y5, Y1, Y5
 	VADDPS       Y0, Y5, Y6
 	VSUBPS       Y0, Y6, Y7
@@ -742,30 +800,91 @@ n0:
 	VFMADD213PS  constants<>+0(SB), Y7, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VMOVUPS      (CX)(BP*1), Y6
-	PREFETCHT1   (R11)(BP*1)
-	VBROADCASTSS (DI)(R15*4), Y7
+	VMOVUPS      (CX)(R15*1), Y6
+	VBROADCASTSS (DI)(R14*4), Y7
 	VMULPS       Y7, Y3, Y7
 	VFMADD213PS  Y7, Y5, Y6
-	VBROADCASTSS (R8)(R15*4), Y5
+	VBROADCASTSS (R8)(R14*4), Y5
 	VFMADD231PS  Y5, Y6, Y4
-	VMOVUPS      Y6, (CX)(BP*1)
-	ADDQ         $0x40, BP
-	INCQ         R15
-	CMPQ         R15, R12
-	JNE          n0
-	VMOVUPS      (R10)(R13*1), Y2
-	VFMADD231PS  (BX)(R13*1), Y2, Y4
-	VMULPS       (SI)(R13*1), Y4, Y4
-	VMOVUPS      Y4, (AX)(R13*1)
-	VMOVUPS      32(DX)(R13*1), Y2
-	VMULPS       32(BX)(R13*1), Y2, Y3
-	VPXOR        Y4, Y4, Y4
-	XORQ         R15, R15
-	XORQ         BP, BP
+	VMOVUPS      Y6, (CX)(R15*1)
+	ADDQ         $0x00000040, R15
+	ADDQ         $0x01, R14
+	DECQ         BP
+	JNZ          one0
 
-n1:
-	VMULPS       32(R9)(BP*1), Y2, Y5
+done0:
+	VMOVUPS     (R10)(R13*1), Y2
+	VFMADD231PS (BX)(R13*1), Y2, Y4
+	VMULPS      (SI)(R13*1), Y4, Y4
+	VMOVUPS     Y4, (AX)(R13*1)
+	VMOVUPS     32(DX)(R13*1), Y2
+	VMULPS      32(BX)(R13*1), Y2, Y3
+	VPXOR       Y4, Y4, Y4
+	XORQ        R14, R14
+	XORQ        R15, R15
+	MOVQ        R12, BP
+
+several1:
+	SUBQ         $0x02, BP
+	JL           one1begin
+	VMULPS       32(R9)(R15*1), Y2, Y5
+	VMULPS       96(R9)(R15*1), Y2, Y6
+	VMAXPS       Y5, Y1, Y5
+	VMAXPS       Y6, Y1, Y6
+	VADDPS       Y0, Y5, Y7
+	VADDPS       Y0, Y6, Y8
+	VSUBPS       Y0, Y7, Y9
+	VSUBPS       Y0, Y8, Y10
+	VSUBPS       Y9, Y5, Y9
+	VSUBPS       Y10, Y6, Y10
+	VMOVUPS      constants<>+384(SB), Y5
+	VMOVUPS      constants<>+384(SB), Y6
+	VMOVUPS      constants<>+320(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+256(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+192(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+128(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+64(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VMOVUPS      constants<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y5
+	VFMADD213PS  Y11, Y10, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y8, Y6, Y6
+	VMOVUPS      32(CX)(R15*1), Y7
+	VBROADCASTSS (DI)(R14*4), Y8
+	VMULPS       Y8, Y3, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VBROADCASTSS (R8)(R14*4), Y5
+	VFMADD231PS  Y5, Y7, Y4
+	VMOVUPS      Y7, 32(CX)(R15*1)
+	VMOVUPS      96(CX)(R15*1), Y5
+	VBROADCASTSS 4(DI)(R14*4), Y7
+	VMULPS       Y7, Y3, Y7
+	VFMADD213PS  Y7, Y6, Y5
+	VBROADCASTSS 4(R8)(R14*4), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	VMOVUPS      Y5, 96(CX)(R15*1)
+	ADDQ         $0x00000080, R15
+	ADDQ         $0x02, R14
+	JMP          several1
+
+one1begin:
+	ADDQ $0x02, BP
+	JZ   done1
+
+one1:
+	VMULPS       32(R9)(R15*1), Y2, Y5
 	VMAXPS       Y5, Y1, Y5
 	VADDPS       Y0, Y5, Y6
 	VSUBPS       Y0, Y6, Y7
@@ -779,27 +898,29 @@ n1:
 	VFMADD213PS  constants<>+0(SB), Y7, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
-	VMOVUPS      32(CX)(BP*1), Y6
-	VBROADCASTSS (DI)(R15*4), Y7
+	VMOVUPS      32(CX)(R15*1), Y6
+	VBROADCASTSS (DI)(R14*4), Y7
 	VMULPS       Y7, Y3, Y7
 	VFMADD213PS  Y7, Y5, Y6
-	VBROADCASTSS (R8)(R15*4), Y5
+	VBROADCASTSS (R8)(R14*4), Y5
 	VFMADD231PS  Y5, Y6, Y4
-	VMOVUPS      Y6, 32(CX)(BP*1)
-	ADDQ         $0x40, BP
-	INCQ         R15
-	CMPQ         R15, R12
-	JNE          n1
-	ADDQ         BP, CX
-	ADDQ         BP, R9
-	ADDQ         BP, R11
-	VMOVUPS      32(R10)(R13*1), Y2
-	VFMADD231PS  32(BX)(R13*1), Y2, Y4
-	VMULPS       32(SI)(R13*1), Y4, Y4
-	VMOVUPS      Y4, 32(AX)(R13*1)
-	ADDQ         $0x40, R13
-	CMPQ         R13, R14
-	JNE          block
+	VMOVUPS      Y6, 32(CX)(R15*1)
+	ADDQ         $0x00000040, R15
+	ADDQ         $0x01, R14
+	DECQ         BP
+	JNZ          one1
+
+done1:
+	ADDQ        R15, CX
+	ADDQ        R15, R9
+	ADDQ        R15, R11
+	VMOVUPS     32(R10)(R13*1), Y2
+	VFMADD231PS 32(BX)(R13*1), Y2, Y4
+	VMULPS      32(SI)(R13*1), Y4, Y4
+	VMOVUPS     Y4, 32(AX)(R13*1)
+	ADDQ        $0x40, R13
+	DECQ        blocks+88(FP)
+	JNZ         block
 	VZEROUPPER
 	RET
 
@@ -900,61 +1021,73 @@ TEXT ·peakExpAVX2(SB), NOSPLIT, $0-8
 
 round:
 	VMULPS      constants<>+1728(SB), Y2, Y3
+	VMULPS      constants<>+1728(SB), Y2, Y4
 	VMAXPS      Y3, Y1, Y3
-	VADDPS      Y0, Y3, Y4
-	VSUBPS      Y0, Y4, Y5
-	VSUBPS      Y5, Y3, Y5
+	VMAXPS      Y4, Y1, Y4
+	VADDPS      Y0, Y3, Y5
+	VADDPS      Y0, Y4, Y6
+	VSUBPS      Y0, Y5, Y7
+	VSUBPS      Y0, Y6, Y8
+	VSUBPS      Y7, Y3, Y7
+	VSUBPS      Y8, Y4, Y8
 	VMOVUPS     constants<>+384(SB), Y3
-	VFMADD213PS constants<>+320(SB), Y5, Y3
-	VFMADD213PS constants<>+256(SB), Y5, Y3
-	VFMADD213PS constants<>+192(SB), Y5, Y3
-	VFMADD213PS constants<>+128(SB), Y5, Y3
-	VFMADD213PS constants<>+64(SB), Y5, Y3
-	VFMADD213PS constants<>+0(SB), Y5, Y3
-	VPSLLD      $0x17, Y4, Y4
-	VMULPS      Y4, Y3, Y3
+	VMOVUPS     constants<>+384(SB), Y4
+	VMOVUPS     constants<>+320(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+256(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+192(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+128(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+64(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+0(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VPSLLD      $0x17, Y5, Y5
+	VPSLLD      $0x17, Y6, Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
 	VMULPS      constants<>+1728(SB), Y2, Y3
+	VMULPS      constants<>+1728(SB), Y2, Y4
 	VMAXPS      Y3, Y1, Y3
-	VADDPS      Y0, Y3, Y4
-	VSUBPS      Y0, Y4, Y5
-	VSUBPS      Y5, Y3, Y5
+	VMAXPS      Y4, Y1, Y4
+	VADDPS      Y0, Y3, Y5
+	VADDPS      Y0, Y4, Y6
+	VSUBPS      Y0, Y5, Y7
+	VSUBPS      Y0, Y6, Y8
+	VSUBPS      Y7, Y3, Y7
+	VSUBPS      Y8, Y4, Y8
 	VMOVUPS     constants<>+384(SB), Y3
-	VFMADD213PS constants<>+320(SB), Y5, Y3
-	VFMADD213PS constants<>+256(SB), Y5, Y3
-	VFMADD213PS constants<>+192(SB), Y5, Y3
-	VFMADD213PS constants<>+128(SB), Y5, Y3
-	VFMADD213PS constants<>+64(SB), Y5, Y3
-	VFMADD213PS constants<>+0(SB), Y5, Y3
-	VPSLLD      $0x17, Y4, Y4
-	VMULPS      Y4, Y3, Y3
-	VMULPS      constants<>+1728(SB), Y2, Y3
-	VMAXPS      Y3, Y1, Y3
-	VADDPS      Y0, Y3, Y4
-	VSUBPS      Y0, Y4, Y5
-	VSUBPS      Y5, Y3, Y5
-	VMOVUPS     constants<>+384(SB), Y3
-	VFMADD213PS constants<>+320(SB), Y5, Y3
-	VFMADD213PS constants<>+256(SB), Y5, Y3
-	VFMADD213PS constants<>+192(SB), Y5, Y3
-	VFMADD213PS constants<>+128(SB), Y5, Y3
-	VFMADD213PS constants<>+64(SB), Y5, Y3
-	VFMADD213PS constants<>+0(SB), Y5, Y3
-	VPSLLD      $0x17, Y4, Y4
-	VMULPS      Y4, Y3, Y3
-	VMULPS      constants<>+1728(SB), Y2, Y3
-	VMAXPS      Y3, Y1, Y3
-	VADDPS      Y0, Y3, Y4
-	VSUBPS      Y0, Y4, Y5
-	VSUBPS      Y5, Y3, Y5
-	VMOVUPS     constants<>+384(SB), Y3
-	VFMADD213PS constants<>+320(SB), Y5, Y3
-	VFMADD213PS constants<>+256(SB), Y5, Y3
-	VFMADD213PS constants<>+192(SB), Y5, Y3
-	VFMADD213PS constants<>+128(SB), Y5, Y3
-	VFMADD213PS constants<>+64(SB), Y5, Y3
-	VFMADD213PS constants<>+0(SB), Y5, Y3
-	VPSLLD      $0x17, Y4, Y4
-	VMULPS      Y4, Y3, Y3
+	VMOVUPS     constants<>+384(SB), Y4
+	VMOVUPS     constants<>+320(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+256(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+192(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+128(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+64(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VMOVUPS     constants<>+0(SB), Y9
+	VFMADD213PS Y9, Y7, Y3
+	VFMADD213PS Y9, Y8, Y4
+	VPSLLD      $0x17, Y5, Y5
+	VPSLLD      $0x17, Y6, Y6
+	VMULPS      Y5, Y3, Y3
+	VMULPS      Y6, Y4, Y4
 	DECQ        AX
 	JNZ         round
 	VZEROUPPER
@@ -992,28 +1125,129 @@ TEXT ·convSiLUAVX512(SB), NOSPLIT, $0-64
 	DECQ R9
 	SHLQ $0x06, R9
 
-block:
+two:
+	SUBQ    $0x02, R8
+	JL      rest
+	LEAQ    (DX)(R9*1), R10
+	LEAQ    64(BX)(R9*1), R11
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VMOVUPS (CX), Z2
+	VMOVUPS 64(CX), Z3
+	XORQ    R12, R12
+	TESTQ   R9, R9
+	JZ      newest20
+
+tap20:
+	VMOVUPS     (DX)(R12*1), Z4
+	VMOVUPS     (R10)(R12*1), Z5
+	PREFETCHT1  (DI)(R12*1)
+	LEAQ        (DI)(R9*1), R13
+	PREFETCHT1  (R13)(R12*1)
+	VFMADD231PS (BX)(R12*1), Z4, Z0
+	VFMADD231PS (R11)(R12*1), Z5, Z1
+	ADDQ        $0x40, R12
+	CMPQ        R12, R9
+	JE          last20
+	VMOVUPS     (DX)(R12*1), Z4
+	VMOVUPS     (R10)(R12*1), Z5
+	VMOVUPS     Z4, -64(DX)(R12*1)
+	VMOVUPS     Z5, -64(R10)(R12*1)
+	JMP         tap20
+
+last20:
+	VMOVUPS Z2, -64(DX)(R12*1)
+	VMOVUPS Z3, -64(R10)(R12*1)
+
+newest20:
+	VFMADD231PS  (BX)(R12*1), Z2, Z0
+	VFMADD231PS  (R11)(R12*1), Z3, Z1
+	VMOVUPS      constants<>+1728(SB), Z2
+	VMOVUPS      constants<>+1792(SB), Z3
+	VMAXPS       Z0, Z2, Z0
+	VMAXPS       Z1, Z2, Z1
+	VMINPS       Z0, Z3, Z2
+	VMINPS       Z1, Z3, Z3
+	VPXORD       constants<>+1984(SB), Z2, Z2
+	VPXORD       constants<>+1984(SB), Z3, Z3
+	VMOVUPS      constants<>+1472(SB), Z4
+	VMOVUPS      constants<>+1472(SB), Z5
+	VMOVUPS      constants<>+1536(SB), Z6
+	VMOVUPS      constants<>+1472(SB), Z7
+	VMOVUPS      constants<>+1600(SB), Z8
+	VMOVUPS      constants<>+1664(SB), Z9
+	VFMADD231PS  Z6, Z2, Z4
+	VFMADD231PS  Z6, Z3, Z5
+	VSUBPS       Z7, Z4, Z6
+	VSUBPS       Z7, Z5, Z7
+	VFNMADD231PS Z8, Z6, Z2
+	VFNMADD231PS Z8, Z7, Z3
+	VFNMADD231PS Z9, Z6, Z2
+	VFNMADD231PS Z9, Z7, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VMOVUPS      constants<>+832(SB), Z6
+	VMOVUPS      constants<>+832(SB), Z7
+	VMOVUPS      constants<>+768(SB), Z8
+	VFMADD213PS  Z8, Z2, Z6
+	VFMADD213PS  Z8, Z3, Z7
+	VMOVUPS      constants<>+704(SB), Z8
+	VFMADD213PS  Z8, Z2, Z6
+	VFMADD213PS  Z8, Z3, Z7
+	VMOVUPS      constants<>+640(SB), Z8
+	VFMADD213PS  Z8, Z2, Z6
+	VFMADD213PS  Z8, Z3, Z7
+	VMOVUPS      constants<>+576(SB), Z8
+	VFMADD213PS  Z8, Z2, Z6
+	VFMADD213PS  Z8, Z3, Z7
+	VMOVUPS      constants<>+512(SB), Z8
+	VFMADD213PS  Z8, Z2, Z6
+	VFMADD213PS  Z8, Z3, Z7
+	VMULPS       Z2, Z6, Z6
+	VMULPS       Z3, Z7, Z7
+	VFMADD213PS  constants<>+448(SB), Z4, Z6
+	VFMADD213PS  constants<>+448(SB), Z5, Z7
+	VADDPS       Z4, Z6, Z6
+	VADDPS       Z5, Z7, Z7
+	VDIVPS       Z6, Z0, Z0
+	VDIVPS       Z7, Z1, Z1
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	LEAQ         (R10)(R9*1), DX
+	LEAQ         64(R11)(R9*1), BX
+	ADDQ         R9, DI
+	ADDQ         R9, DI
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, SI
+	JMP          two
+
+rest:
+	ADDQ $0x02, R8
+	JZ   done
+
+one:
 	VMOVUPS (SI), Z0
 	VMOVUPS (CX), Z1
 	XORQ    R10, R10
 	TESTQ   R9, R9
-	JZ      newest0
+	JZ      newest10
 
-tap0:
+tap10:
 	VMOVUPS     (DX)(R10*1), Z2
 	PREFETCHT1  (DI)(R10*1)
 	VFMADD231PS (BX)(R10*1), Z2, Z0
 	ADDQ        $0x40, R10
 	CMPQ        R10, R9
-	JE          last0
+	JE          last10
 	VMOVUPS     (DX)(R10*1), Z2
 	VMOVUPS     Z2, -64(DX)(R10*1)
-	JMP         tap0
+	JMP         tap10
 
-last0:
+last10:
 	VMOVUPS Z1, -64(DX)(R10*1)
 
-newest0:
+newest10:
 	VFMADD231PS  (BX)(R10*1), Z1, Z0
 	VMOVUPS      constants<>+1728(SB), Z1
 	VMOVUPS      constants<>+1792(SB), Z2
@@ -1023,7 +1257,6 @@ newest0:
 	VMOVUPS      constants<>+1472(SB), Z2
 	VFMADD231PS  constants<>+1536(SB), Z1, Z2
 	VSUBPS       constants<>+1472(SB), Z2, Z3
-	VMOVAPS      Z1, Z1
 	VFNMADD231PS constants<>+1600(SB), Z3, Z1
 	VFNMADD231PS constants<>+1664(SB), Z3, Z1
 	VPSLLD       $0x17, Z2, Z2
@@ -1038,15 +1271,16 @@ newest0:
 	VADDPS       Z2, Z3, Z3
 	VDIVPS       Z3, Z0, Z0
 	VMOVUPS      Z0, (AX)
-	ADDQ         R9, DX
+	LEAQ         (DX)(R9*1), DX
+	LEAQ         64(BX)(R9*1), BX
 	ADDQ         R9, DI
-	ADDQ         R9, BX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, SI
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, SI
 	DECQ         R8
-	JNZ          block
+	JNZ          one
+
+done:
 	VZEROUPPER
 	RET
 
@@ -1068,6 +1302,155 @@ TEXT ·scanStepAVX512(SB), NOSPLIT, $8-104
 	SHLQ         $0x06, R14
 	VBROADCASTSS gap+80(FP), Z0
 	XORQ         R13, R13
+	SUBQ         $0x40, R14
+
+prepareSeveral:
+	CMPQ         R13, R14
+	JGE          prepareRest
+	VMOVUPS      (DX)(R13*1), Z1
+	VMOVUPS      64(DX)(R13*1), Z2
+	VMOVUPS      constants<>+1728(SB), Z5
+	VPORD        constants<>+1984(SB), Z1, Z3
+	VPORD        constants<>+1984(SB), Z2, Z4
+	VMAXPS       Z3, Z5, Z3
+	VMAXPS       Z4, Z5, Z4
+	VMOVUPS      constants<>+1472(SB), Z5
+	VMOVUPS      constants<>+1472(SB), Z9
+	VMOVUPS      constants<>+1536(SB), Z10
+	VMOVUPS      constants<>+1472(SB), Z11
+	VMOVUPS      constants<>+1600(SB), Z12
+	VMOVUPS      constants<>+1664(SB), Z13
+	VFMADD231PS  Z10, Z3, Z5
+	VFMADD231PS  Z10, Z4, Z9
+	VSUBPS       Z11, Z5, Z10
+	VSUBPS       Z11, Z9, Z11
+	VFNMADD231PS Z12, Z10, Z3
+	VFNMADD231PS Z12, Z11, Z4
+	VFNMADD231PS Z13, Z10, Z3
+	VFNMADD231PS Z13, Z11, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z9, Z9
+	VMOVUPS      constants<>+832(SB), Z10
+	VMOVUPS      constants<>+832(SB), Z11
+	VMOVUPS      constants<>+768(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+704(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+640(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+576(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+512(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+448(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMULPS       Z5, Z10, Z10
+	VMULPS       Z9, Z11, Z11
+	VMOVUPS      constants<>+1408(SB), Z3
+	VMOVUPS      constants<>+1408(SB), Z4
+	VMOVUPS      constants<>+1344(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+1280(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+1216(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+1152(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+1088(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+1024(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+960(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VMOVUPS      constants<>+896(SB), Z5
+	VFMADD213PS  Z5, Z10, Z3
+	VFMADD213PS  Z5, Z11, Z4
+	VPXORD       Z6, Z6, Z6
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMULPS       Z10, Z10, Z5
+	VMULPS       Z11, Z11, Z9
+	VFMADD213PS  Z1, Z5, Z3
+	VFMADD213PS  Z2, Z9, Z4
+	VADDPS       Z10, Z3, Z3
+	VADDPS       Z11, Z4, Z4
+	VMULPS       Z0, Z3, Z3
+	VMULPS       Z0, Z4, Z4
+	VMOVUPS      Z3, (DX)(R13*1)
+	VMOVUPS      Z4, 64(DX)(R13*1)
+	VMOVUPS      (SI)(R13*1), Z1
+	VMOVUPS      64(SI)(R13*1), Z2
+	VMOVUPS      constants<>+1728(SB), Z3
+	VMOVUPS      constants<>+1792(SB), Z4
+	VMAXPS       Z1, Z3, Z1
+	VMAXPS       Z2, Z3, Z2
+	VMINPS       Z1, Z4, Z3
+	VMINPS       Z2, Z4, Z4
+	VPXORD       constants<>+1984(SB), Z3, Z3
+	VPXORD       constants<>+1984(SB), Z4, Z4
+	VMOVUPS      constants<>+1472(SB), Z5
+	VMOVUPS      constants<>+1472(SB), Z9
+	VMOVUPS      constants<>+1536(SB), Z10
+	VMOVUPS      constants<>+1472(SB), Z11
+	VMOVUPS      constants<>+1600(SB), Z12
+	VMOVUPS      constants<>+1664(SB), Z13
+	VFMADD231PS  Z10, Z3, Z5
+	VFMADD231PS  Z10, Z4, Z9
+	VSUBPS       Z11, Z5, Z10
+	VSUBPS       Z11, Z9, Z11
+	VFNMADD231PS Z12, Z10, Z3
+	VFNMADD231PS Z12, Z11, Z4
+	VFNMADD231PS Z13, Z10, Z3
+	VFNMADD231PS Z13, Z11, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z9, Z9
+	VMOVUPS      constants<>+832(SB), Z10
+	VMOVUPS      constants<>+832(SB), Z11
+	VMOVUPS      constants<>+768(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+704(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+640(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+576(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMOVUPS      constants<>+512(SB), Z12
+	VFMADD213PS  Z12, Z3, Z10
+	VFMADD213PS  Z12, Z4, Z11
+	VMULPS       Z3, Z10, Z10
+	VMULPS       Z4, Z11, Z11
+	VFMADD213PS  constants<>+448(SB), Z5, Z10
+	VFMADD213PS  constants<>+448(SB), Z9, Z11
+	VADDPS       Z5, Z10, Z10
+	VADDPS       Z9, Z11, Z11
+	VDIVPS       Z10, Z1, Z1
+	VDIVPS       Z11, Z2, Z2
+	VMOVUPS      Z1, (SI)(R13*1)
+	VMOVUPS      Z2, 64(SI)(R13*1)
+	ADDQ         $0x80, R13
+	JMP          prepareSeveral
+
+prepareRest:
+	ADDQ $0x40, R14
+	CMPQ R13, R14
+	JE   prepared
 
 prepare:
 	VMOVUPS      (DX)(R13*1), Z1
@@ -1076,33 +1459,32 @@ prepare:
 	VMAXPS       Z2, Z3, Z2
 	VMOVUPS      constants<>+1472(SB), Z3
 	VFMADD231PS  constants<>+1536(SB), Z2, Z3
-	VSUBPS       constants<>+1472(SB), Z3, Z6
-	VMOVAPS      Z2, Z2
-	VFNMADD231PS constants<>+1600(SB), Z6, Z2
-	VFNMADD231PS constants<>+1664(SB), Z6, Z2
+	VSUBPS       constants<>+1472(SB), Z3, Z4
+	VFNMADD231PS constants<>+1600(SB), Z4, Z2
+	VFNMADD231PS constants<>+1664(SB), Z4, Z2
 	VPSLLD       $0x17, Z3, Z3
-	VMOVUPS      constants<>+832(SB), Z6
-	VFMADD213PS  constants<>+768(SB), Z2, Z6
-	VFMADD213PS  constants<>+704(SB), Z2, Z6
-	VFMADD213PS  constants<>+640(SB), Z2, Z6
-	VFMADD213PS  constants<>+576(SB), Z2, Z6
-	VFMADD213PS  constants<>+512(SB), Z2, Z6
-	VFMADD213PS  constants<>+448(SB), Z2, Z6
-	VMULPS       Z3, Z6, Z6
+	VMOVUPS      constants<>+832(SB), Z4
+	VFMADD213PS  constants<>+768(SB), Z2, Z4
+	VFMADD213PS  constants<>+704(SB), Z2, Z4
+	VFMADD213PS  constants<>+640(SB), Z2, Z4
+	VFMADD213PS  constants<>+576(SB), Z2, Z4
+	VFMADD213PS  constants<>+512(SB), Z2, Z4
+	VFMADD213PS  constants<>+448(SB), Z2, Z4
+	VMULPS       Z3, Z4, Z4
 	VMOVUPS      constants<>+1408(SB), Z2
-	VFMADD213PS  constants<>+1344(SB), Z6, Z2
-	VFMADD213PS  constants<>+1280(SB), Z6, Z2
-	VFMADD213PS  constants<>+1216(SB), Z6, Z2
-	VFMADD213PS  constants<>+1152(SB), Z6, Z2
-	VFMADD213PS  constants<>+1088(SB), Z6, Z2
-	VFMADD213PS  constants<>+1024(SB), Z6, Z2
-	VFMADD213PS  constants<>+960(SB), Z6, Z2
-	VFMADD213PS  constants<>+896(SB), Z6, Z2
-	VPXORD       Z4, Z4, Z4
-	VMAXPS       Z1, Z4, Z4
-	VMULPS       Z6, Z6, Z1
-	VFMADD213PS  Z4, Z1, Z2
-	VADDPS       Z6, Z2, Z2
+	VFMADD213PS  constants<>+1344(SB), Z4, Z2
+	VFMADD213PS  constants<>+1280(SB), Z4, Z2
+	VFMADD213PS  constants<>+1216(SB), Z4, Z2
+	VFMADD213PS  constants<>+1152(SB), Z4, Z2
+	VFMADD213PS  constants<>+1088(SB), Z4, Z2
+	VFMADD213PS  constants<>+1024(SB), Z4, Z2
+	VFMADD213PS  constants<>+960(SB), Z4, Z2
+	VFMADD213PS  constants<>+896(SB), Z4, Z2
+	VPXORD       Z7, Z7, Z7
+	VMAXPS       Z1, Z7, Z1
+	VMULPS       Z4, Z4, Z3
+	VFMADD213PS  Z1, Z3, Z2
+	VADDPS       Z4, Z2, Z2
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, (DX)(R13*1)
 	VMOVUPS      (SI)(R13*1), Z1
@@ -1113,51 +1495,145 @@ prepare:
 	VPXORD       constants<>+1984(SB), Z2, Z2
 	VMOVUPS      constants<>+1472(SB), Z3
 	VFMADD231PS  constants<>+1536(SB), Z2, Z3
-	VSUBPS       constants<>+1472(SB), Z3, Z6
-	VMOVAPS      Z2, Z2
-	VFNMADD231PS constants<>+1600(SB), Z6, Z2
-	VFNMADD231PS constants<>+1664(SB), Z6, Z2
+	VSUBPS       constants<>+1472(SB), Z3, Z4
+	VFNMADD231PS constants<>+1600(SB), Z4, Z2
+	VFNMADD231PS constants<>+1664(SB), Z4, Z2
 	VPSLLD       $0x17, Z3, Z3
-	VMOVUPS      constants<>+832(SB), Z6
-	VFMADD213PS  constants<>+768(SB), Z2, Z6
-	VFMADD213PS  constants<>+704(SB), Z2, Z6
-	VFMADD213PS  constants<>+640(SB), Z2, Z6
-	VFMADD213PS  constants<>+576(SB), Z2, Z6
-	VFMADD213PS  constants<>+512(SB), Z2, Z6
-	VMULPS       Z2, Z6, Z6
-	VFMADD213PS  constants<>+448(SB), Z3, Z6
-	VADDPS       Z3, Z6, Z6
-	VDIVPS       Z6, Z1, Z1
+	VMOVUPS      constants<>+832(SB), Z4
+	VFMADD213PS  constants<>+768(SB), Z2, Z4
+	VFMADD213PS  constants<>+704(SB), Z2, Z4
+	VFMADD213PS  constants<>+640(SB), Z2, Z4
+	VFMADD213PS  constants<>+576(SB), Z2, Z4
+	VFMADD213PS  constants<>+512(SB), Z2, Z4
+	VMULPS       Z2, Z4, Z4
+	VFMADD213PS  constants<>+448(SB), Z3, Z4
+	VADDPS       Z3, Z4, Z4
+	VDIVPS       Z4, Z1, Z1
 	VMOVUPS      Z1, (SI)(R13*1)
 	ADDQ         $0x40, R13
 	CMPQ         R13, R14
 	JNE          prepare
-	VMOVUPS      constants<>+0(SB), Z0
-	VMOVUPS      constants<>+64(SB), Z1
-	VMOVUPS      constants<>+128(SB), Z2
-	VMOVUPS      constants<>+192(SB), Z3
-	VMOVUPS      constants<>+256(SB), Z4
-	VMOVUPS      constants<>+320(SB), Z6
-	VMOVUPS      constants<>+384(SB), Z7
-	VMOVUPS      constants<>+1472(SB), Z8
-	VMOVUPS      constants<>+1856(SB), Z9
-	XORQ         R13, R13
+
+prepared:
+	VMOVUPS constants<>+0(SB), Z0
+	VMOVUPS constants<>+64(SB), Z1
+	VMOVUPS constants<>+128(SB), Z2
+	VMOVUPS constants<>+192(SB), Z3
+	VMOVUPS constants<>+256(SB), Z4
+	VMOVUPS constants<>+320(SB), Z5
+	VMOVUPS constants<>+384(SB), Z6
+	VMOVUPS constants<>+1472(SB), Z7
+	VMOVUPS constants<>+1856(SB), Z9
+	XORQ    R13, R13
 
 block:
 	VMOVUPS (DX)(R13*1), Z10
 	VMULPS  (BX)(R13*1), Z10, Z11
-	VPXORD  Z5, Z5, Z5
+	VPXORD  Z8, Z8, Z8
+	XORQ    R14, R14
 	XORQ    R15, R15
-	XORQ    BP, BP
+	MOVQ    R12, BP
 
-n0:
-	VMULPS           (R9)(BP*1), Z10, Z12
+several0:
+	SUBQ             $0x04, BP
+	JL               one0begin
+	PREFETCHT1       (R11)(R15*1)
+	PREFETCHT1       64(R11)(R15*1)
+	PREFETCHT1       128(R11)(R15*1)
+	PREFETCHT1       192(R11)(R15*1)
+	VMULPS           (R9)(R15*1), Z10, Z12
+	VMULPS           64(R9)(R15*1), Z10, Z13
+	VMULPS           128(R9)(R15*1), Z10, Z14
+	VMULPS           192(R9)(R15*1), Z10, Z15
 	VMAXPS           Z12, Z9, Z12
-	VADDPS           Z8, Z12, Z13
-	VSUBPS           Z8, Z13, Z14
+	VMAXPS           Z13, Z9, Z13
+	VMAXPS           Z14, Z9, Z14
+	VMAXPS           Z15, Z9, Z15
+	VADDPS           Z7, Z12, Z16
+	VADDPS           Z7, Z13, Z17
+	VADDPS           Z7, Z14, Z18
+	VADDPS           Z7, Z15, Z19
+	VSUBPS           Z7, Z16, Z20
+	VSUBPS           Z7, Z17, Z21
+	VSUBPS           Z7, Z18, Z22
+	VSUBPS           Z7, Z19, Z23
+	VSUBPS           Z20, Z12, Z20
+	VSUBPS           Z21, Z13, Z21
+	VSUBPS           Z22, Z14, Z22
+	VSUBPS           Z23, Z15, Z23
+	VMOVUPS          Z6, Z12
+	VMOVUPS          Z6, Z13
+	VMOVUPS          Z6, Z14
+	VMOVUPS          Z6, Z15
+	VFMADD213PS      Z5, Z20, Z12
+	VFMADD213PS      Z5, Z21, Z13
+	VFMADD213PS      Z5, Z22, Z14
+	VFMADD213PS      Z5, Z23, Z15
+	VFMADD213PS      Z4, Z20, Z12
+	VFMADD213PS      Z4, Z21, Z13
+	VFMADD213PS      Z4, Z22, Z14
+	VFMADD213PS      Z4, Z23, Z15
+	VFMADD213PS      Z3, Z20, Z12
+	VFMADD213PS      Z3, Z21, Z13
+	VFMADD213PS      Z3, Z22, Z14
+	VFMADD213PS      Z3, Z23, Z15
+	VFMADD213PS      Z2, Z20, Z12
+	VFMADD213PS      Z2, Z21, Z13
+	VFMADD213PS      Z2, Z22, Z14
+	VFMADD213PS      Z2, Z23, Z15
+	VFMADD213PS      Z1, Z20, Z12
+	VFMADD213PS      Z1, Z21, Z13
+	VFMADD213PS      Z1, Z22, Z14
+	VFMADD213PS      Z1, Z23, Z15
+	VFMADD213PS      Z0, Z20, Z12
+	VFMADD213PS      Z0, Z21, Z13
+	VFMADD213PS      Z0, Z22, Z14
+	VFMADD213PS      Z0, Z23, Z15
+	VPSLLD           $0x17, Z16, Z16
+	VPSLLD           $0x17, Z17, Z17
+	VPSLLD           $0x17, Z18, Z18
+	VPSLLD           $0x17, Z19, Z19
+	VMULPS           Z16, Z12, Z12
+	VMULPS           Z17, Z13, Z13
+	VMULPS           Z18, Z14, Z14
+	VMULPS           Z19, Z15, Z15
+	VMOVUPS          (CX)(R15*1), Z16
+	VMULPS.BCST      (DI)(R14*4), Z11, Z17
+	VFMADD213PS      Z17, Z12, Z16
+	VFMADD231PS.BCST (R8)(R14*4), Z16, Z8
+	VMOVUPS          Z16, (CX)(R15*1)
+	VMOVUPS          64(CX)(R15*1), Z12
+	VMULPS.BCST      4(DI)(R14*4), Z11, Z16
+	VFMADD213PS      Z16, Z13, Z12
+	VFMADD231PS.BCST 4(R8)(R14*4), Z12, Z8
+	VMOVUPS          Z12, 64(CX)(R15*1)
+	VMOVUPS          128(CX)(R15*1), Z12
+	VMULPS.BCST      8(DI)(R14*4), Z11, Z13
+	VFMADD213PS      Z13, Z14, Z12
+	VFMADD231PS.BCST 8(R8)(R14*4), Z12, Z8
+	VMOVUPS          Z12, 128(CX)(R15*1)
+	VMOVUPS          192(CX)(R15*1), Z12
+	VMULPS.BCST      12(DI)(R14*4), Z11, Z13
+	VFMADD213PS      Z13, Z15, Z12
+	VFMADD231PS.BCST 12(R8)(R14*4), Z12, Z8
+	VMOVUPS          Z12, 192(CX)(R15*1)
+	ADDQ             $0x00000100, R15
+	ADDQ             $0x04, R14
+	JMP              several0
+
+one0begin:
+	ADDQ $0x04, BP
+	JZ   done0
+
+one0:
+	PREFETCHT1       (R11)(R15*1)
+	VMULPS           (R9)(R15*1), Z10, Z12
+	VMAXPS           Z12, Z9, Z12
+	VADDPS           Z7, Z12, Z13
+	VSUBPS           Z7, Z13, Z14
 	VSUBPS           Z14, Z12, Z14
-	VMOVUPS          Z7, Z12
-	VFMADD213PS      Z6, Z14, Z12
+	VMOVUPS          Z6, Z12
+	VFMADD213PS      Z5, Z14, Z12
 	VFMADD213PS      Z4, Z14, Z12
 	VFMADD213PS      Z3, Z14, Z12
 	VFMADD213PS      Z2, Z14, Z12
@@ -1165,26 +1641,27 @@ n0:
 	VFMADD213PS      Z0, Z14, Z12
 	VPSLLD           $0x17, Z13, Z13
 	VMULPS           Z13, Z12, Z12
-	VMOVUPS          (CX)(BP*1), Z13
-	PREFETCHT1       (R11)(BP*1)
-	VMULPS.BCST      (DI)(R15*4), Z11, Z14
+	VMOVUPS          (CX)(R15*1), Z13
+	VMULPS.BCST      (DI)(R14*4), Z11, Z14
 	VFMADD213PS      Z14, Z12, Z13
-	VFMADD231PS.BCST (R8)(R15*4), Z13, Z5
-	VMOVUPS          Z13, (CX)(BP*1)
-	ADDQ             $0x40, BP
-	INCQ             R15
-	CMPQ             R15, R12
-	JNE              n0
-	ADDQ             BP, CX
-	ADDQ             BP, R9
-	ADDQ             BP, R11
-	VMOVUPS          (R10)(R13*1), Z10
-	VFMADD231PS      (BX)(R13*1), Z10, Z5
-	VMULPS           (SI)(R13*1), Z5, Z5
-	VMOVUPS          Z5, (AX)(R13*1)
-	ADDQ             $0x40, R13
-	CMPQ             R13, R14
-	JNE              block
+	VFMADD231PS.BCST (R8)(R14*4), Z13, Z8
+	VMOVUPS          Z13, (CX)(R15*1)
+	ADDQ             $0x00000040, R15
+	ADDQ             $0x01, R14
+	DECQ             BP
+	JNZ              one0
+
+done0:
+	ADDQ        R15, CX
+	ADDQ        R15, R9
+	ADDQ        R15, R11
+	VMOVUPS     (R10)(R13*1), Z10
+	VFMADD231PS (BX)(R13*1), Z10, Z8
+	VMULPS      (SI)(R13*1), Z8, Z8
+	VMOVUPS     Z8, (AX)(R13*1)
+	ADDQ        $0x40, R13
+	DECQ        blocks+88(FP)
+	JNZ         block
 	VZEROUPPER
 	RET
 
@@ -1287,61 +1764,61 @@ TEXT ·peakExpAVX512(SB), NOSPLIT, $0-8
 
 round:
 	VMULPS      constants<>+1728(SB), Z9, Z10
+	VMULPS      constants<>+1728(SB), Z9, Z11
+	VMULPS      constants<>+1728(SB), Z9, Z12
+	VMULPS      constants<>+1728(SB), Z9, Z13
 	VMAXPS      Z10, Z8, Z10
-	VADDPS      Z7, Z10, Z11
-	VSUBPS      Z7, Z11, Z12
-	VSUBPS      Z12, Z10, Z12
+	VMAXPS      Z11, Z8, Z11
+	VMAXPS      Z12, Z8, Z12
+	VMAXPS      Z13, Z8, Z13
+	VADDPS      Z7, Z10, Z14
+	VADDPS      Z7, Z11, Z15
+	VADDPS      Z7, Z12, Z16
+	VADDPS      Z7, Z13, Z17
+	VSUBPS      Z7, Z14, Z18
+	VSUBPS      Z7, Z15, Z19
+	VSUBPS      Z7, Z16, Z20
+	VSUBPS      Z7, Z17, Z21
+	VSUBPS      Z18, Z10, Z18
+	VSUBPS      Z19, Z11, Z19
+	VSUBPS      Z20, Z12, Z20
+	VSUBPS      Z21, Z13, Z21
 	VMOVUPS     Z6, Z10
-	VFMADD213PS Z5, Z12, Z10
-	VFMADD213PS Z4, Z12, Z10
-	VFMADD213PS Z3, Z12, Z10
-	VFMADD213PS Z2, Z12, Z10
-	VFMADD213PS Z1, Z12, Z10
-	VFMADD213PS Z0, Z12, Z10
-	VPSLLD      $0x17, Z11, Z11
-	VMULPS      Z11, Z10, Z10
-	VMULPS      constants<>+1728(SB), Z9, Z10
-	VMAXPS      Z10, Z8, Z10
-	VADDPS      Z7, Z10, Z11
-	VSUBPS      Z7, Z11, Z12
-	VSUBPS      Z12, Z10, Z12
-	VMOVUPS     Z6, Z10
-	VFMADD213PS Z5, Z12, Z10
-	VFMADD213PS Z4, Z12, Z10
-	VFMADD213PS Z3, Z12, Z10
-	VFMADD213PS Z2, Z12, Z10
-	VFMADD213PS Z1, Z12, Z10
-	VFMADD213PS Z0, Z12, Z10
-	VPSLLD      $0x17, Z11, Z11
-	VMULPS      Z11, Z10, Z10
-	VMULPS      constants<>+1728(SB), Z9, Z10
-	VMAXPS      Z10, Z8, Z10
-	VADDPS      Z7, Z10, Z11
-	VSUBPS      Z7, Z11, Z12
-	VSUBPS      Z12, Z10, Z12
-	VMOVUPS     Z6, Z10
-	VFMADD213PS Z5, Z12, Z10
-	VFMADD213PS Z4, Z12, Z10
-	VFMADD213PS Z3, Z12, Z10
-	VFMADD213PS Z2, Z12, Z10
-	VFMADD213PS Z1, Z12, Z10
-	VFMADD213PS Z0, Z12, Z10
-	VPSLLD      $0x17, Z11, Z11
-	VMULPS      Z11, Z10, Z10
-	VMULPS      constants<>+1728(SB), Z9, Z10
-	VMAXPS      Z10, Z8, Z10
-	VADDPS      Z7, Z10, Z11
-	VSUBPS      Z7, Z11, Z12
-	VSUBPS      Z12, Z10, Z12
-	VMOVUPS     Z6, Z10
-	VFMADD213PS Z5, Z12, Z10
-	VFMADD213PS Z4, Z12, Z10
-	VFMADD213PS Z3, Z12, Z10
-	VFMADD213PS Z2, Z12, Z10
-	VFMADD213PS Z1, Z12, Z10
-	VFMADD213PS Z0, Z12, Z10
-	VPSLLD      $0x17, Z11, Z11
-	VMULPS      Z11, Z10, Z10
+	VMOVUPS     Z6, Z11
+	VMOVUPS     Z6, Z12
+	VMOVUPS     Z6, Z13
+	VFMADD213PS Z5, Z18, Z10
+	VFMADD213PS Z5, Z19, Z11
+	VFMADD213PS Z5, Z20, Z12
+	VFMADD213PS Z5, Z21, Z13
+	VFMADD213PS Z4, Z18, Z10
+	VFMADD213PS Z4, Z19, Z11
+	VFMADD213PS Z4, Z20, Z12
+	VFMADD213PS Z4, Z21, Z13
+	VFMADD213PS Z3, Z18, Z10
+	VFMADD213PS Z3, Z19, Z11
+	VFMADD213PS Z3, Z20, Z12
+	VFMADD213PS Z3, Z21, Z13
+	VFMADD213PS Z2, Z18, Z10
+	VFMADD213PS Z2, Z19, Z11
+	VFMADD213PS Z2, Z20, Z12
+	VFMADD213PS Z2, Z21, Z13
+	VFMADD213PS Z1, Z18, Z10
+	VFMADD213PS Z1, Z19, Z11
+	VFMADD213PS Z1, Z20, Z12
+	VFMADD213PS Z1, Z21, Z13
+	VFMADD213PS Z0, Z18, Z10
+	VFMADD213PS Z0, Z19, Z11
+	VFMADD213PS Z0, Z20, Z12
+	VFMADD213PS Z0, Z21, Z13
+	VPSLLD      $0x17, Z14, Z14
+	VPSLLD      $0x17, Z15, Z15
+	VPSLLD      $0x17, Z16, Z16
+	VPSLLD      $0x17, Z17, Z17
+	VMULPS      Z14, Z10, Z10
+	VMULPS      Z15, Z11, Z11
+	VMULPS      Z16, Z12, Z12
+	VMULPS      Z17, Z13, Z13
 	DECQ        AX
 	JNZ         round
 	VZEROUPPER
@@ -1862,6 +2339,53 @@ store:
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
 	VMOVUPS Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemm1x48AVX512(dst *float32, ldd int, a *float32, lda int, panel *float32, stride int, k int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·gemm1x48AVX512(SB), NOSPLIT, $0-57
+	MOVQ    a+16(FP), AX
+	MOVQ    lda+24(FP), CX
+	SHLQ    $0x02, CX
+	MOVQ    panel+32(FP), CX
+	MOVQ    stride+40(FP), DX
+	SHLQ    $0x02, DX
+	MOVQ    k+48(FP), BX
+	LEAQ    1(BX), SI
+	IMULQ   DX, SI
+	LEAQ    (CX)(SI*1), SI
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	VMOVUPS (SI), Z2
+
+k:
+	ADDQ         DX, CX
+	ADDQ         $0x40, SI
+	VMOVUPS      (CX), Z3
+	VMOVUPS      64(CX), Z4
+	VMOVUPS      (SI), Z5
+	VBROADCASTSS (AX), Z6
+	VFMADD231PS  Z3, Z6, Z0
+	VFMADD231PS  Z4, Z6, Z1
+	VFMADD231PS  Z5, Z6, Z2
+	ADDQ         $0x04, AX
+	DECQ         BX
+	JNZ          k
+	MOVQ         dst+0(FP), AX
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	MOVB         add+56(FP), CL
+	TESTB        CL, CL
+	JZ           store
+	VADDPS       (AX), Z0, Z0
+	VADDPS       64(AX), Z1, Z1
+	VADDPS       128(AX), Z2, Z2
+
+store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
 	VZEROUPPER
 	RET
 

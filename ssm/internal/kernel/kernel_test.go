@@ -89,7 +89,7 @@ func eachImplementation(t *testing.T, test func(t *testing.T, impl implementatio
 
 func TestGemmGivesTheGenericBits(t *testing.T) {
 	eachImplementation(t, func(t *testing.T, impl implementation, v values) {
-		for _, n := range []int{1, 15, 16, 17, 32, 33, 48, 49, 64, 100} {
+		for _, n := range []int{1, 15, 16, 17, 32, 33, 48, 49, 64, 65, 81, 97, 113, 128} {
 			for _, m := range []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 17} {
 				checkGemm(t, impl, v, m, n, 1+v.rng.IntN(70))
 			}
@@ -166,7 +166,7 @@ func checkConv(t testing.TB, impl implementation, v values, blocks, taps int) {
 
 func TestScanStepGivesTheGenericBits(t *testing.T) {
 	eachImplementation(t, func(t *testing.T, impl implementation, v values) {
-		for _, dState := range []int{1, 2, 3, 7, 8, 15, 16, 17, 64} {
+		for _, dState := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 64} {
 			for blocks := 1; blocks <= 4; blocks++ {
 				checkScan(t, impl, v, blocks, dState)
 			}

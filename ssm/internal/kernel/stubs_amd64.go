@@ -101,6 +101,11 @@ func gemm1x16AVX512(dst *float32, ldd int, a *float32, lda int, panel *float32, 
 //go:noescape
 func gemm1x64AVX512(dst *float32, ldd int, a *float32, lda int, panel *float32, stride int, k int, add bool)
 
+// gemm1x48AVX512 computes 1 rows of 48 columns: Gemm's loop with the sums in registers.
+//
+//go:noescape
+func gemm1x48AVX512(dst *float32, ldd int, a *float32, lda int, panel *float32, stride int, k int, add bool)
+
 // gemm4x16AVX2 computes 4 rows of 16 columns: Gemm's loop with the sums in registers.
 //
 //go:noescape

@@ -9,8 +9,9 @@ import (
 )
 
 // A tile is the part of a product that stays in registers: some rows of a times
-// one panel, sixteen columns of it, or two panels. Two keep enough sums going to
-// hide the latency of an FMA where there is one row only.
+// one panel, sixteen columns of it, two panels, or a panel and the narrow last one.
+// More than one keep enough sums going to hide the latency of an FMA where there is
+// one row only.
 type tile struct {
 	vec
 	rows, cols int // cols in vectors
@@ -18,6 +19,7 @@ type tile struct {
 	acc   [][]reg.VecVirtual
 	panel reg.Register
 	apart reg.Register // bytes from one panel to the next, where there are two
+	tail  reg.Register // the narrow panel behind, where it is the second
 }
 
 // gemm writes one tile's kernel. stride is the length of a panel's row.
@@ -38,9 +40,16 @@ func gemm(isa string, rows, cols, lanes int) {
 		LEAQ(Mem{Base: k, Disp: 1}, t.apart)
 		IMULQ(stride, t.apart)
 	}
+	if cols == t.perPanel()+1 {
+		t.tail = GP64()
+		LEAQ(Mem{Base: t.panel, Index: t.apart, Scale: 1}, t.tail)
+	}
 	t.start()
 	Label("k")
 	ADDQ(stride, t.panel)
+	if t.tail != nil {
+		ADDQ(U8(64), t.tail)
+	}
 	t.multiply(a)
 	a.advance(4)
 	DECQ(k)
@@ -56,6 +65,9 @@ func (t *tile) perPanel() int { return 32 / t.lanes }
 func (t *tile) column(c int) Mem {
 	if c < t.perPanel() {
 		return Mem{Base: t.panel, Disp: c * 4 * t.lanes}
+	}
+	if t.tail != nil {
+		return Mem{Base: t.tail}
 	}
 	return Mem{Base: t.panel, Index: t.apart, Scale: 1, Disp: (c - t.perPanel()) * 4 * t.lanes}
 }

@@ -22,6 +22,7 @@ func main() {
 		gemm("AVX512", rows, 1, 16)
 	}
 	gemm("AVX512", 1, 4, 16)
+	gemm("AVX512", 1, 3, 16)
 	for _, rows := range []int{4, 2, 1} {
 		gemm("AVX2", rows, 2, 8)
 	}

@@ -39,8 +39,9 @@ func (v vec) peakExp() {
 	s.constants()
 	delta := v.load("half")
 	Label("round")
-	for range 4 {
-		s.exp2Neg(v.mem("expMin"), delta)
+	x := v.mem("expMin")
+	for left := 4; left > 0; left -= s.abreast() {
+		s.exp2Neg([]Op{x, x, x, x}[:s.abreast()], delta)
 	}
 	DECQ(rounds)
 	JNZ(LabelRef("round"))

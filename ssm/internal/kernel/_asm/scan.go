@@ -31,8 +31,8 @@ func (v vec) scanStep() {
 	}
 	// h, a and next now stand at the following block.
 	ADDQ(U8(64), at)
-	CMPQ(at, end)
-	JNE(LabelRef("block"))
+	DECQ(s.param("blocks")) // in memory: no register is left
+	JNZ(LabelRef("block"))
 	VZEROUPPER()
 	RET()
 }
@@ -59,28 +59,54 @@ func (s *scan) constants() {
 	s.magic, s.least = s.load("magic"), s.load("exp2Min")
 }
 
-// prepare writes the loop that turns dt into Δ and z into silu(z). In a loop of
-// their own these long chains of one block run beside those of the next.
-func (s scan) prepare(at, end reg.Register) {
-	param, err := Param("gap").Resolve()
+// param addresses an argument where the caller put it.
+func (s scan) param(name string) Mem {
+	p, err := Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
-	gap, in := s.reg(), s.reg()
-	VBROADCASTSS(param.Addr, gap)
+	return p.Addr
+}
+
+// prepare writes the loop that turns dt into Δ and z into silu(z), some vectors at
+// once as long as there are so many left.
+func (s scan) prepare(at, end reg.Register) {
+	gap := s.reg()
+	VBROADCASTSS(s.param("gap"), gap)
 	XORQ(at, at)
+	if s.lanes == 16 {
+		const several = 2
+		SUBQ(U8(64*(several-1)), end) // the last at which several begin lies before it
+		Label("prepareSeveral")
+		CMPQ(at, end)
+		JGE(LabelRef("prepareRest"))
+		s.activate(several, at, gap)
+		JMP(LabelRef("prepareSeveral"))
+		Label("prepareRest")
+		ADDQ(U8(64*(several-1)), end)
+		CMPQ(at, end)
+		JE(LabelRef("prepared"))
+	}
 	Label("prepare")
-	delta := Mem{Base: s.dt, Index: at, Scale: 1}
-	VMOVUPS(delta, in)
-	soft := s.softplus(in)
-	VMULPS(gap, soft, soft) // Δ = softplus(dt) · gap
-	VMOVUPS(soft, delta)
-	gate := Mem{Base: s.z, Index: at, Scale: 1}
-	VMOVUPS(gate, in)
-	VMOVUPS(s.silu(in), gate)
-	ADDQ(U8(4*s.lanes), at)
+	s.activate(1, at, gap)
 	CMPQ(at, end)
 	JNE(LabelRef("prepare"))
+	Label("prepared")
+}
+
+// activate writes Δ and silu(z) of count vectors.
+func (s scan) activate(count int, at reg.Register, gap reg.VecVirtual) {
+	row := func(base reg.Register, i int) Mem { return Mem{Base: base, Index: at, Scale: 1, Disp: 4 * s.lanes * i} }
+	dt := s.wide(count)
+	dt.each(func(i int) { VMOVUPS(row(s.dt, i), dt[i]) })
+	delta := s.softplus(dt)
+	delta.each(func(i int) { VMULPS(gap, delta[i], delta[i]) }) // Δ = softplus(dt) · gap
+	delta.each(func(i int) { VMOVUPS(delta[i], row(s.dt, i)) })
+	z := s.wide(count)
+	z.each(func(i int) { VMOVUPS(row(s.z, i), z[i]) })
+	gate := s.silu(z)
+	gate.each(func(i int) { VMOVUPS(gate[i], row(s.z, i)) })
+	ADDQ(U8(4*s.lanes*count), at)
 }
 
 // part writes one vector of channels. h, a and next move on by one block in the
@@ -93,25 +119,25 @@ func (s scan) part(part int, at reg.Register) {
 	VMOVUPS(row(s.dt), delta)
 	VMULPS(row(s.x), delta, u) // u = Δ · x
 	s.xor(sum, sum, sum)       // y = 0
-	n, off := GP64(), GP64()
+	n, off, left := GP64(), GP64(), GP64()
 	XORQ(n, n)
 	XORQ(off, off)
+	MOVQ(s.dState, left)
 
-	loop := labels("n", part)
-	Label(loop)
-	state := Mem{Base: s.h, Index: off, Scale: 1, Disp: disp}
-	e := s.exp2Neg(Mem{Base: s.a, Index: off, Scale: 1, Disp: disp}, delta)
-	hReg := s.reg()
-	VMOVUPS(state, hReg)
-	if part == 0 {
-		PREFETCHT1(Mem{Base: s.next, Index: off, Scale: 1})
-	}
-	s.update(hReg, e, u, sum, Mem{Base: s.b, Index: n, Scale: 4}, Mem{Base: s.c, Index: n, Scale: 4})
-	VMOVUPS(hReg, state)
-	ADDQ(U8(64), off)
-	INCQ(n)
-	CMPQ(n, s.dState)
-	JNE(LabelRef(loop))
+	several, one, done := labels("several", part), labels("one", part), labels("done", part)
+	Label(several)
+	SUBQ(U8(s.abreast()), left)
+	JL(LabelRef(one + "begin"))
+	s.advance(s.abreast(), part, n, off, delta, u, sum)
+	JMP(LabelRef(several))
+	Label(one + "begin")
+	ADDQ(U8(s.abreast()), left)
+	JZ(LabelRef(done))
+	Label(one)
+	s.advance(1, part, n, off, delta, u, sum)
+	DECQ(left)
+	JNZ(LabelRef(one))
+	Label(done)
 	if part == s.parts()-1 {
 		ADDQ(off, s.h)
 		ADDQ(off, s.a)
@@ -125,17 +151,47 @@ func (s scan) part(part int, at reg.Register) {
 	VMOVUPS(sum, row(s.y))
 }
 
-// exp2Neg is exp2Neg of math.go, of Δ·A'.
-func (s scan) exp2Neg(a Mem, delta reg.VecVirtual) reg.VecVirtual {
-	y, t, r := s.reg(), s.reg(), s.reg()
-	VMULPS(a, delta, y)
-	VMAXPS(y, s.least, y) // y = maxf(exp2Min, y)
-	VADDPS(s.magic, y, t) // t := y + magic
-	VSUBPS(s.magic, t, r) //
-	VSUBPS(r, y, r)       // r := y - (t - magic)
+// abreast is how many n of d_state are computed side by side.
+func (s scan) abreast() int {
+	if s.lanes == 16 {
+		return 4
+	}
+	return 2
+}
+
+// advance writes count turns of the loop over d_state, side by side.
+func (s scan) advance(count, part int, n, off reg.Register, delta, u, sum reg.VecVirtual) {
+	disp := 4 * s.lanes * part
+	block := func(base reg.Register, i int) Mem { return Mem{Base: base, Index: off, Scale: 1, Disp: disp + 64*i} }
+	single := func(base reg.Register, i int) Mem { return Mem{Base: base, Index: n, Scale: 4, Disp: 4 * i} }
+	a := make([]Op, count)
+	for i := range a {
+		a[i] = block(s.a, i)
+		if part == 0 {
+			PREFETCHT1(Mem{Base: s.next, Index: off, Scale: 1, Disp: 64 * i})
+		}
+	}
+	for i, e := range s.exp2Neg(a, delta) {
+		h := s.reg()
+		VMOVUPS(block(s.h, i), h)
+		s.update(h, e, u, sum, single(s.b, i), single(s.c, i))
+		VMOVUPS(h, block(s.h, i))
+	}
+	ADDQ(U32(64*count), off)
+	ADDQ(U8(count), n)
+}
+
+// exp2Neg is exp2Neg of math.go, of Δ·A' for several A'.
+func (s scan) exp2Neg(a []Op, delta reg.VecVirtual) wide {
+	y, t, r := s.wide(len(a)), s.wide(len(a)), s.wide(len(a))
+	y.each(func(i int) { VMULPS(a[i], delta, y[i]) })
+	y.each(func(i int) { VMAXPS(y[i], s.least, y[i]) }) // y = maxf(exp2Min, y)
+	y.each(func(i int) { VADDPS(s.magic, y[i], t[i]) }) // t := y + magic
+	y.each(func(i int) { VSUBPS(s.magic, t[i], r[i]) }) //
+	y.each(func(i int) { VSUBPS(r[i], y[i], r[i]) })    // r := y - (t - magic)
 	p := s.horner(func(i int) Op { return s.poly[i] }, 6, r)
-	VPSLLD(U8(23), t, t)
-	VMULPS(t, p, p) // horner(exp2Poly, r) · 2ⁿ
+	y.each(func(i int) { VPSLLD(U8(23), t[i], t[i]) })
+	y.each(func(i int) { VMULPS(t[i], p[i], p[i]) }) // horner(exp2Poly, r) · 2ⁿ
 	return p
 }
 

@@ -91,14 +91,55 @@ func (v vec) xor(m Op, x, dst reg.VecVirtual) {
 	VPXOR(m, x, dst)
 }
 
+// A wide is several vectors that are computed side by side: instruction by
+// instruction, each for all of them. The functions here are long chains, and one
+// chain after the other would fill the processor's scheduler with instructions
+// that wait.
+type wide []reg.VecVirtual
+
+func (v vec) wide(n int) wide {
+	w := make(wide, n)
+	for i := range w {
+		w[i] = v.reg()
+	}
+	return w
+}
+
+// loaded returns n registers that hold a constant each.
+func (v vec) loaded(n int, name string) wide {
+	w := v.wide(n)
+	for _, r := range w {
+		VMOVUPS(v.mem(name), r)
+	}
+	return w
+}
+
+func (w wide) each(write func(i int)) {
+	for i := range w {
+		write(i)
+	}
+}
+
 // horner returns p = c[n] ; p = fma(p, x, c[i]) down to c[0].
-func (v vec) horner(c func(i int) Op, n int, x reg.VecVirtual) reg.VecVirtual {
-	p := v.reg()
-	VMOVUPS(c(n), p)
-	for i := n - 1; i >= 0; i-- {
-		VFMADD213PS(c(i), x, p)
+func (v vec) horner(c func(i int) Op, n int, x wide) wide {
+	p := v.wide(len(x))
+	p.each(func(i int) { VMOVUPS(c(n), p[i]) })
+	for k := n - 1; k >= 0; k-- {
+		ck := v.once(c(k), len(x))
+		p.each(func(i int) { VFMADD213PS(ck, x[i], p[i]) })
 	}
 	return p
+}
+
+// once returns an operand that n instructions read: a register, where they are
+// several and it is in memory.
+func (v vec) once(op Op, n int) Op {
+	if _, inMemory := op.(Mem); !inMemory || n == 1 {
+		return op
+	}
+	r := v.reg()
+	VMOVUPS(op, r)
+	return r
 }
 
 // constants returns a polynomial's coefficients, in memory.
@@ -106,48 +147,49 @@ func (v vec) constants(prefix string) func(i int) Op {
 	return func(i int) Op { return v.mem(prefix + string(rune('0'+i))) }
 }
 
-// reduce is reduce of math.go.
-func (v vec) reduce(x reg.VecVirtual) (r, scale reg.VecVirtual) {
-	t, n, r := v.load("magic"), v.reg(), v.reg()
-	VFMADD231PS(v.mem("log2e"), x, t) // t := fma(x, log2e, magic)
-	VSUBPS(v.mem("magic"), t, n)      // n := t - magic
-	VMOVAPS(x, r)
-	VFNMADD231PS(v.mem("ln2Hi"), n, r) // r = fma(n, -ln2Hi, x)
-	VFNMADD231PS(v.mem("ln2Lo"), n, r) // r = fma(n, -ln2Lo, r)
-	VPSLLD(U8(23), t, t)
-	return r, t
+// reduce is reduce of math.go. It leaves r in x.
+func (v vec) reduce(x wide) (scale wide) {
+	t, n := v.loaded(len(x), "magic"), v.wide(len(x))
+	constant := func(name string) Op { return v.once(v.mem(name), len(x)) }
+	log2e, magic, hi, lo := constant("log2e"), constant("magic"), constant("ln2Hi"), constant("ln2Lo")
+	x.each(func(i int) { VFMADD231PS(log2e, x[i], t[i]) }) // t := fma(x, log2e, magic)
+	x.each(func(i int) { VSUBPS(magic, t[i], n[i]) })      // n := t - magic
+	x.each(func(i int) { VFNMADD231PS(hi, n[i], x[i]) })   // r = fma(n, -ln2Hi, x)
+	x.each(func(i int) { VFNMADD231PS(lo, n[i], x[i]) })   // r = fma(n, -ln2Lo, r)
+	x.each(func(i int) { VPSLLD(U8(23), t[i], t[i]) })
+	return t
 }
 
 // softplus is softplus of math.go.
-func (v vec) softplus(x reg.VecVirtual) reg.VecVirtual {
-	a, least := v.reg(), v.load("expMin")
-	v.or(v.mem("sign"), x, a)
-	VMAXPS(a, least, a) // maxf(expMin, -|v|)
-	r, scale := v.reduce(a)
-	e := v.horner(v.constants("exp"), 6, r)
-	VMULPS(scale, e, e) // exp
+func (v vec) softplus(x wide) wide {
+	a, least := v.wide(len(x)), v.load("expMin")
+	x.each(func(i int) { v.or(v.mem("sign"), x[i], a[i]) })
+	x.each(func(i int) { VMAXPS(a[i], least, a[i]) }) // maxf(expMin, -|v|)
+	scale := v.reduce(a)
+	e := v.horner(v.constants("exp"), 6, a)
+	x.each(func(i int) { VMULPS(scale[i], e[i], e[i]) }) // exp
 
-	p, square, relu := v.horner(v.constants("log"), 8, e), v.reg(), v.reg()
+	p, square, relu := v.horner(v.constants("log"), 8, e), v.wide(len(x)), v.reg()
 	v.xor(relu, relu, relu)
-	VMAXPS(x, relu, relu) // maxf(0, v)
-	VMULPS(e, e, square)
-	VFMADD213PS(relu, square, p) // fma(e², log1pPoly(e), maxf(0, v))
-	VADDPS(e, p, p)
+	x.each(func(i int) { VMAXPS(x[i], relu, x[i]) }) // maxf(0, v)
+	x.each(func(i int) { VMULPS(e[i], e[i], square[i]) })
+	x.each(func(i int) { VFMADD213PS(x[i], square[i], p[i]) }) // fma(e², log1pPoly(e), maxf(0, v))
+	x.each(func(i int) { VADDPS(e[i], p[i], p[i]) })
 	return p
 }
 
 // silu is silu of math.go.
-func (v vec) silu(x reg.VecVirtual) reg.VecVirtual {
-	num, a, least, most := v.reg(), v.reg(), v.load("expMin"), v.load("expMax")
-	VMAXPS(x, least, num) // v = maxf(expMin, v)
-	VMINPS(num, most, a)
-	v.xor(v.mem("sign"), a, a) // -minf(-expMin, v)
-	r, scale := v.reduce(a)
+func (v vec) silu(x wide) wide {
+	a, least, most := v.wide(len(x)), v.load("expMin"), v.load("expMax")
+	x.each(func(i int) { VMAXPS(x[i], least, x[i]) }) // v = maxf(expMin, v)
+	x.each(func(i int) { VMINPS(x[i], most, a[i]) })
+	x.each(func(i int) { v.xor(v.mem("sign"), a[i], a[i]) }) // -minf(-expMin, v)
+	scale := v.reduce(a)
 	tail := v.constants("exp")
-	w := v.horner(func(i int) Op { return tail(i + 1) }, 5, r)
-	VMULPS(r, w, w)
-	VFMADD213PS(v.mem("exp0"), scale, w) // fma(w, scale, 1)
-	VADDPS(scale, w, w)
-	VDIVPS(w, num, num)
-	return num
+	w := v.horner(func(i int) Op { return tail(i + 1) }, 5, a)
+	x.each(func(i int) { VMULPS(a[i], w[i], w[i]) })
+	x.each(func(i int) { VFMADD213PS(v.mem("exp0"), scale[i], w[i]) }) // fma(w, scale, 1)
+	x.each(func(i int) { VADDPS(scale[i], w[i], w[i]) })
+	x.each(func(i int) { VDIVPS(w[i], x[i], x[i]) })
+	return x
 }
