@@ -64,6 +64,12 @@ func (o *Operator) admit(ev *Event) {
 		o.result.Skipped++
 		return
 	}
+	if o.idle(s, ev) {
+		o.flush() // what waits of its events belongs to what is forgotten
+		before := s.size()
+		s.forget()
+		o.cache.further += s.size() - before
+	}
 	if n := s.missing(ev.Fields); len(s.fields)+n > maxFields {
 		o.reject(ev, "too_many_fields", fmt.Sprintf("stream %.64q would have %d fields, at most %d are kept", ev.Stream, len(s.fields)+n, maxFields))
 		return
@@ -81,6 +87,11 @@ func (o *Operator) admit(ev *Event) {
 	s.waiting = true
 	o.pending = append(o.pending, p)
 	o.learn(&p)
+}
+
+// idle reports whether the stream was without events for so long that it begins anew.
+func (o *Operator) idle(s *stream, ev *Event) bool {
+	return o.cfg.IdleTTL > 0 && s.logged > 0 && ev.Logged-s.logged > o.cfg.IdleTTL.Milliseconds()
 }
 
 // reject notes an event that its stream cannot take.
@@ -127,7 +138,7 @@ func (o *Operator) place(s *stream, ev *Event) pending {
 	switch {
 	case p.gapSeconds < 0 && int(s.lateRun)+1 < lateRunLimit:
 		p.phase = Late
-	case s.lsn != statestore.NoOffset && s.lsn < o.gapAt:
+	case s.cut, s.lsn != statestore.NoOffset && s.lsn < o.gapAt:
 		p.phase = Gap
 	case s.n < warmEvents:
 		p.phase = Warming
@@ -189,6 +200,8 @@ func (o *Operator) learn(p *pending) {
 func (o *Operator) pass(p *pending) {
 	s := p.stream
 	s.lsn, s.index = p.event.Offset, p.event.Index
+	s.logged = max(s.logged, p.event.Logged)
+	s.cut = false
 	if !s.dirty {
 		s.dirty = true
 		o.dirty = append(o.dirty, s)

@@ -15,6 +15,9 @@ type Event struct {
 	Index int
 	// Time is the event time in Unix milliseconds.
 	Time int64
+	// Logged is the log's clock at the event's record in Unix milliseconds, by which idle
+	// streams are known; not positive where the log has none.
+	Logged int64
 	// Start is when the counting of Cumulative fields began, in Unix milliseconds; 0 where
 	// that is not known.
 	Start int64

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"time"
 
 	"github.com/weirstream/weir/ssm"
 	"github.com/weirstream/weir/statestore"
@@ -26,6 +26,11 @@ type Config struct {
 	// MaxStreams is how many streams are kept in memory after a checkpoint. A stream
 	// with many fields counts as many, since each has a state.
 	MaxStreams int
+	// OnLoss is what happens to streams whose stored state cannot be used.
+	OnLoss OnLoss
+	// IdleTTL is how long a stream may be without events, by the log's clock, before it
+	// begins anew. 0 means for ever.
+	IdleTTL time.Duration
 }
 
 // An Operator advances the streams of one partition. It is not safe for concurrent
@@ -110,7 +115,8 @@ type Result struct {
 	Skipped int
 	// Restored counts streams that were loaded from the store.
 	Restored int
-	// Lost names streams whose stored record could not be used, and why. They began anew.
+	// Lost names streams whose stored state could not be used, and which began anew: the
+	// policy is Cold.
 	Lost []LostStream
 
 	forecasts []Forecast
@@ -125,12 +131,6 @@ type Rejection struct {
 	Reason, Detail string
 }
 
-// A LostStream is a stream whose stored record could not be used.
-type LostStream struct {
-	Stream string
-	Err    error
-}
-
 func (r *Result) reset() {
 	*r = Result{
 		Predictions: r.Predictions[:0], Rejected: r.Rejected[:0], Lost: r.Lost[:0],
@@ -141,7 +141,8 @@ func (r *Result) reset() {
 // Apply processes events in their order. Offsets must ascend. An event at or below
 // its stream's last offset is skipped: the stream's state holds it already, and its
 // output was acknowledged before that state was saved. An error comes from the store,
-// before anything has changed: the same call may be made again.
+// before anything has changed: the same call may be made again. A *LossError asks for what
+// the policy says to be done before.
 func (o *Operator) Apply(ctx context.Context, events []Event) (Result, error) {
 	o.result.reset()
 	if err := o.load(ctx, events); err != nil {
@@ -151,6 +152,9 @@ func (o *Operator) Apply(ctx context.Context, events []Event) (Result, error) {
 		o.admit(&events[i])
 	}
 	o.flush()
+	if n := len(events); n > 0 {
+		o.clock = events[n-1].Logged
+	}
 	return o.result, nil
 }
 
@@ -171,34 +175,21 @@ func (o *Operator) load(ctx context.Context, events []Event) error {
 	if len(o.keys) == 0 {
 		return nil
 	}
-	snaps, err := o.store.Load(ctx, o.partition, o.keys)
-	var bad *statestore.CorruptError
-	if err != nil && !errors.As(err, &bad) {
-		return fmt.Errorf("load %d streams of %s-%d: %w", len(o.keys), o.partition.Topic, o.partition.Number, err)
+	sound, lost, err := o.fetch(ctx, o.keys)
+	if err != nil {
+		return err
 	}
-	for i := range snaps {
-		o.restore(&snaps[i])
+	for _, s := range sound {
+		o.cache.add(s)
 	}
-	if bad != nil {
-		for i, key := range bad.Keys {
-			o.result.Lost = append(o.result.Lost, LostStream{Stream: key, Err: bad.Causes[i]})
-		}
+	if len(lost) == 0 {
+		return nil
 	}
+	if o.cfg.OnLoss != Cold {
+		return &LossError{Streams: lost}
+	}
+	o.coldStart(lost)
 	return nil
-}
-
-// restore adds a loaded stream to the cache. One whose record cannot be used begins
-// anew, but remembers up to where its events have been processed.
-func (o *Operator) restore(snap *statestore.Snapshot) {
-	s := &stream{key: snap.Key, lsn: snap.Offset, index: math.MaxInt}
-	if snap.State != nil {
-		o.result.Restored++
-		if err := s.decode(snap.State, o.model); err != nil {
-			*s = stream{key: snap.Key, lsn: snap.Offset, index: math.MaxInt}
-			o.result.Lost = append(o.result.Lost, LostStream{Stream: snap.Key, Err: err})
-		}
-	}
-	o.cache.add(s)
 }
 
 // Checkpoint saves every stream that changed since the last one, then moves the cursor
@@ -241,7 +232,7 @@ func (o *Operator) chunk() int {
 func (o *Operator) save(ctx context.Context, streams []*stream) error {
 	snaps := make([]statestore.Snapshot, len(streams))
 	for i, s := range streams {
-		snaps[i] = statestore.Snapshot{Key: s.key, Offset: s.lsn, State: s.appendBinary(nil, o.model.lineage)}
+		snaps[i] = statestore.Snapshot{Key: s.key, Offset: s.lsn, Time: s.logged, State: s.appendBinary(nil, o.model.lineage)}
 	}
 	if err := o.store.Save(ctx, o.partition, o.token, snaps); err != nil {
 		return fmt.Errorf("save %d streams: %w", len(snaps), err)

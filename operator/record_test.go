@@ -2,7 +2,6 @@ package operator
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -25,7 +24,7 @@ func TestRecordOfAnotherModelBeginsAnewButKeepsItsOffset(t *testing.T) {
 	checkpoint(t, before, 99)
 
 	m := tinyModel(t, 2)
-	o, _ := open(t, m, store, 2, testConfig)
+	o, _ := open(t, m, store, 2, coldConfig())
 	r := apply(t, o, minutely("s", 95, 8)...)
 	if r.Skipped != 5 || len(r.Predictions) != 3 {
 		t.Fatalf("%d events skipped, %d predicted, want the 5 before the record's offset skipped", r.Skipped, len(r.Predictions))
@@ -33,7 +32,11 @@ func TestRecordOfAnotherModelBeginsAnewButKeepsItsOffset(t *testing.T) {
 	if len(r.Lost) != 1 || r.Lost[0].Stream != "s" || !errors.Is(r.Lost[0].Err, errLineage) {
 		t.Errorf("lost: %v", r.Lost)
 	}
+	if r.Predictions[0].Phase != Gap || r.Predictions[1].Phase != Warming {
+		t.Errorf("phases %s and %s, want gap where the stream begins anew, then warming", r.Predictions[0].Phase, r.Predictions[1].Phase)
+	}
 	fresh, _ := open(t, m, statestore.NewMemory(), 1, testConfig)
+	r.Predictions[0].Phase = Warming
 	if diff := cmp.Diff(bitsOf(apply(t, fresh, minutely("s", 100, 3)...)), bitsOf(r)); diff != "" {
 		t.Errorf("predictions (-of a new stream +got):\n%s", diff)
 	}
@@ -60,7 +63,7 @@ func TestCorruptRecordBeginsAnewAndSaysSo(t *testing.T) {
 			bad = []byte{}
 		}
 		store := statestore.NewMemory()
-		o, _ := open(t, m, store, 1, testConfig)
+		o, _ := open(t, m, store, 1, coldConfig())
 		if err := store.Save(t.Context(), testPartition, o.token, []statestore.Snapshot{{Key: "s", Offset: 99, State: bad}}); err != nil {
 			t.Fatal(err)
 		}
@@ -68,43 +71,9 @@ func TestCorruptRecordBeginsAnewAndSaysSo(t *testing.T) {
 		if len(r.Lost) != 1 || r.Lost[0].Stream != "s" || !errors.Is(r.Lost[0].Err, errRecord) {
 			t.Fatalf("byte %d wrong: lost %v", i, r.Lost)
 		}
-		if r.Skipped != 1 || len(r.Predictions) != 2 || r.Predictions[1].N != 1 || r.Predictions[1].Phase != Warming {
+		if r.Skipped != 1 || len(r.Predictions) != 2 || r.Predictions[1].N != 1 || r.Predictions[1].Phase != Gap {
 			t.Fatalf("byte %d wrong: %d skipped, %v", i, r.Skipped, bitsOf(r))
 		}
-	}
-}
-
-// damaged is a store that finds its record of one stream damaged.
-type damaged struct {
-	statestore.Store
-	key string
-}
-
-func (d damaged) Load(ctx context.Context, p statestore.Partition, keys []string) ([]statestore.Snapshot, error) {
-	snaps, err := d.Store.Load(ctx, p, keys)
-	for i := range snaps {
-		if snaps[i].Key == d.key {
-			snaps[i] = statestore.Snapshot{Key: d.key, Offset: statestore.NoOffset}
-			err = &statestore.CorruptError{Partition: p, Keys: []string{d.key}, Saved: []int64{statestore.NoOffset}, Causes: []error{statestore.ErrCorrupt}}
-		}
-	}
-	return snaps, err
-}
-
-func TestRecordDamagedInTheStoreBeginsAnewAndSaysSo(t *testing.T) {
-	m, store := tinyModel(t, 1), statestore.NewMemory()
-	before, _ := open(t, m, store, 1, testConfig)
-	apply(t, before, minutely("bad", 0, 80)...)
-	apply(t, before, minutely("good", 80, 80)...)
-	checkpoint(t, before, 159)
-
-	o, _ := open(t, m, damaged{store, "bad"}, 2, testConfig)
-	r := apply(t, o, plain("bad", 160, 1e5, 1), plain("good", 161, 1e5, 1))
-	if len(r.Lost) != 1 || !errors.Is(r.Lost[0].Err, statestore.ErrCorrupt) || r.Lost[0].Stream != "bad" {
-		t.Errorf("lost: %v", r.Lost)
-	}
-	if len(r.Predictions) != 2 || r.Predictions[0].N != 1 || r.Predictions[1].N != 81 {
-		t.Errorf("the damaged stream must begin anew, the other go on: %v", bitsOf(r))
 	}
 }
 

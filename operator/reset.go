@@ -24,7 +24,7 @@ func (o *Operator) Reset(ctx context.Context, name string, position int64) error
 	}
 	before := s.size()
 	s.lsn = position - 1
-	s.time, s.n, s.lateRun, s.calibrator, s.fields = 0, 0, 0, calibrator{}, nil
+	s.forget()
 	o.cache.further += s.size() - before
 	if !s.dirty {
 		s.dirty = true

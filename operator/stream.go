@@ -23,6 +23,9 @@ type stream struct {
 	// index is that event's in its record. It is not stored: a checkpoint falls between
 	// records, so that what was loaded has the whole of record lsn behind it.
 	index int
+	// logged is the log's clock at its last event, in Unix milliseconds; kept beside the
+	// record by the store.
+	logged int64
 	// time is the last learnt event's, in Unix milliseconds.
 	time int64
 	// n is the number of learnt events.
@@ -32,6 +35,7 @@ type stream struct {
 	calibrator calibrator
 	fields     []field // by name
 
+	cut          bool // its past is not whole: the next event says so
 	dirty        bool // differs from what the store has
 	waiting      bool // has an event whose step is not done
 	newer, older *stream
@@ -45,6 +49,11 @@ type field struct {
 	counter    counter
 	normalizer normalizer
 	state      ssm.State
+}
+
+// forget lets the stream begin anew.
+func (s *stream) forget() {
+	s.time, s.n, s.lateRun, s.calibrator, s.fields = 0, 0, 0, calibrator{}, nil
 }
 
 // find returns the place of the field with this name, and whether it is there.
