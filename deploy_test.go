@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/redis/go-redis/v9"
@@ -125,7 +126,7 @@ func TestRedisACLIsEnoughAndNoMore(t *testing.T) {
 	const db = 1
 	defer removeKeys(t, addr, db, user)
 	url := fmt.Sprintf("redis://%s:change-me@%s/%d", user, addr, db)
-	store, err := statestore.OpenRedis(url, user+":", 0)
+	store, err := statestore.OpenRedis(url, user+":", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +145,17 @@ func TestRedisACLIsEnoughAndNoMore(t *testing.T) {
 		}},
 		{"advance", func() error {
 			return store.Advance(ctx, p, token, statestore.Position{Cursor: 8, Fingerprint: 1, Gap: statestore.NoOffset})
+		}},
+		{"save an idle one", func() error {
+			return store.Save(ctx, p, token, []statestore.Snapshot{{Key: "idle", Offset: 8, Time: 1, State: []byte("state")}})
+		}},
+		{"forget it", func() error {
+			err := store.Advance(ctx, p, token, statestore.Position{Cursor: 9, Gap: statestore.NoOffset, Time: time.Hour.Milliseconds()})
+			snaps, loadErr := store.Load(ctx, p, []string{"idle"})
+			if err = errors.Join(err, loadErr); err == nil && snaps[0].Offset != statestore.NoOffset {
+				err = errors.New("the idle stream is still there")
+			}
+			return err
 		}},
 		{"load", func() error { _, err := store.Load(ctx, p, []string{"s"}); return err }},
 	}

@@ -174,10 +174,14 @@ type State struct {
 	Redis      Redis      `yaml:"redis"`
 	File       File       `yaml:"file"`
 	Checkpoint Checkpoint `yaml:"checkpoint"`
+	// OnLoss says what happens to streams whose state the store has lost, or has of another
+	// model.
+	OnLoss string `yaml:"on_loss" oneof:"rebuild,fail,cold"`
 	// MaxStreams is how many states one process keeps in memory, a field of a stream being
 	// one; the others are in the store.
 	MaxStreams int `yaml:"max_streams"`
-	// IdleTTL is how long Redis keeps the state of a stream that has no events.
+	// IdleTTL is how long a stream may be without events, by the log's clock, before it
+	// begins anew and Redis forgets it.
 	IdleTTL time.Duration `yaml:"idle_ttl"`
 }
 
@@ -245,6 +249,7 @@ func Default() Config {
 			Store:      "redis",
 			Redis:      Redis{URL: "redis://127.0.0.1:6379/0", KeyPrefix: "weir:"},
 			Checkpoint: Checkpoint{Every: time.Second},
+			OnLoss:     "rebuild",
 			MaxStreams: 100_000,
 			IdleTTL:    7 * day,
 		},

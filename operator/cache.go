@@ -1,5 +1,7 @@
 package operator
 
+import "github.com/weirstream/weir/statestore"
+
 // A cache holds the streams in memory, the most recently used first.
 type cache struct {
 	live           map[string]*stream
@@ -31,9 +33,10 @@ func (c *cache) touch(s *stream) {
 	c.link(s)
 }
 
-// evict drops the least recently used streams until at most n states are left. None of
-// them may be dirty.
-func (c *cache) evict(n int) {
+// evict drops the least recently used streams until at most n states are left, and
+// returns the greatest of their offsets. None of them may be dirty.
+func (c *cache) evict(n int) (lsn int64) {
+	lsn = statestore.NoOffset
 	for c.size() > n {
 		s := c.oldest
 		if s.dirty {
@@ -42,7 +45,9 @@ func (c *cache) evict(n int) {
 		c.unlink(s)
 		c.further -= s.size() - 1
 		delete(c.live, s.key)
+		lsn = max(lsn, s.lsn)
 	}
+	return lsn
 }
 
 func (c *cache) link(s *stream) {

@@ -32,10 +32,7 @@ func streamsOf(events []Event) []string {
 
 // heal applies a batch, and computes again what the store turns out to have lost, as a
 // worker does: from the log's events, of which the first few may be gone.
-func heal(tb interface {
-	Fatal(...any)
-	Fatalf(string, ...any)
-}, t *testing.T, o *Operator, log []Event, gone int, batch []Event) (Result, []LostStream) {
+func heal(tb rapid.TB, t *testing.T, o *Operator, log []Event, gone int, batch []Event) (Result, []LostStream) {
 	var healed []LostStream
 	for {
 		r, err := o.Apply(t.Context(), batch)

@@ -48,6 +48,10 @@ type Operator struct {
 	savedStreams, savedBytes int64
 	gapAt                    int64 // events before this offset are missing from the log
 	clock                    int64 // the log's, at the last event
+	// first says that nobody had owned the partition before the claim; evicted is the
+	// greatest offset of a stream that has left memory since.
+	first   bool
+	evicted int64
 
 	stepper *ssm.Stepper
 	rows    rows
@@ -62,7 +66,7 @@ type Operator struct {
 func New(m *Model, store statestore.Store, p statestore.Partition, token statestore.Token, cfg Config) *Operator {
 	return &Operator{
 		model: m, store: store, partition: p, token: token, cfg: cfg,
-		cache: newCache(), stepper: m.ssm.NewStepper(maxFields), rows: newRows(), gapAt: statestore.NoOffset,
+		cache: newCache(), stepper: m.ssm.NewStepper(maxFields), rows: newRows(), gapAt: statestore.NoOffset, evicted: statestore.NoOffset,
 	}
 }
 
@@ -81,7 +85,8 @@ func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error)
 		return meta, fmt.Errorf("claim partition %s-%d for group %q: %w",
 			o.partition.Topic, o.partition.Number, o.partition.Group, err)
 	}
-	o.gapAt = meta.Gap
+	o.gapAt = max(o.gapAt, meta.Gap)
+	o.first = meta.Previous == statestore.NoToken
 	return meta, nil
 }
 
@@ -211,7 +216,7 @@ func (o *Operator) Checkpoint(ctx context.Context, cursor int64, fingerprint uin
 	if err := o.store.Advance(ctx, o.partition, o.token, to); err != nil {
 		return saved, fmt.Errorf("advance cursor to %d: %w", cursor, err)
 	}
-	o.cache.evict(o.cfg.MaxStreams)
+	o.evicted = max(o.evicted, o.cache.evict(o.cfg.MaxStreams))
 	return saved, nil
 }
 

@@ -175,7 +175,7 @@ func (g *Group) workOn(ctx context.Context, a *Assignment, work func(context.Con
 	}
 	g.log.Error("partition stopped", "topic", a.Topic, "partition", a.Partition, "err", err)
 	g.report("partitions", err)
-	if errors.Is(err, ErrLogReplaced) || errors.Is(err, ErrTopics) || errors.Is(err, statestore.ErrEvicts) {
+	if errors.Is(err, ErrLogReplaced) || errors.Is(err, ErrTopics) || errors.Is(err, statestore.ErrEvicts) || errors.Is(err, ErrStateLost) {
 		<-ctx.Done() // joining the group again would not mend it, and disturb the others
 		return
 	}

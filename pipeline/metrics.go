@@ -20,6 +20,7 @@ type Metrics struct {
 	consumed, sent, events, anomalies, skipped counted
 	deadLetters, retries                       metric.Int64Counter
 	restored, lost, missing, saved             counted
+	rebuilt, partial, reread, regressions      counted
 	batchTime, checkpointTime                  timed
 
 	input   attribute.KeyValue // names the input topic
@@ -96,14 +97,20 @@ func NewMetrics(meter metric.Meter, labels MetricLabels) (*Metrics, error) {
 			system, doing("send"), scores),
 		batchTime: m.seconds("messaging.process.duration", "From a batch's decoding to its acknowledged outputs.",
 			system, doing("process"), input, group),
-		events:         m.counter("weir.events", "{event}", "Events scored, by the state their prediction reports."),
-		anomalies:      m.counter("weir.anomalies", "{event}", "Events scored as anomalies.", input),
-		skipped:        m.counter("weir.skipped", "{event}", "Replayed events that their stream's state held already.", input),
-		deadLetters:    m.counter("weir.deadletters", "{message}", "Records that could not be used, by reason.").Int64Counter,
-		retries:        m.counter("weir.retries", "{try}", "Failed tries that were repeated, by operation.").Int64Counter,
-		missing:        m.counter("weir.gap.events", "{event}", "Events that the log lost before they were read.", input),
-		restored:       m.counter("weir.restores", "{stream}", "Streams whose state was loaded from the store.", input),
-		lost:           m.counter("weir.restore.failures", "{stream}", "Streams whose stored state could not be used.", input),
+		events:      m.counter("weir.events", "{event}", "Events scored, by the state their prediction reports."),
+		anomalies:   m.counter("weir.anomalies", "{event}", "Events scored as anomalies.", input),
+		skipped:     m.counter("weir.skipped", "{event}", "Replayed events that their stream's state held already.", input),
+		deadLetters: m.counter("weir.deadletters", "{message}", "Records that could not be used, by reason.").Int64Counter,
+		retries:     m.counter("weir.retries", "{try}", "Failed tries that were repeated, by operation.").Int64Counter,
+		missing:     m.counter("weir.gap.events", "{event}", "Events that the log lost before they were read.", input),
+		restored:    m.counter("weir.restores", "{stream}", "Streams whose state was loaded from the store.", input),
+		lost:        m.counter("weir.restore.failures", "{stream}", "Streams whose stored state could not be used.", input),
+		rebuilt: m.counter("weir.rebuilds", "{stream}", "Streams whose lost state was computed again.",
+			input, attribute.Bool("weir.whole", true)),
+		partial: m.counter("weir.rebuilds", "{stream}", "Streams whose lost state was computed again.",
+			input, attribute.Bool("weir.whole", false)),
+		reread:         m.counter("weir.rebuild.events", "{event}", "Events read again to compute lost states.", input),
+		regressions:    m.counter("weir.store.regressions", "{regression}", "Times that the store had lost acknowledged writes.", input),
 		saved:          m.counter("weir.checkpoint.streams", "{stream}", "Streams saved by checkpoints.", input),
 		checkpointTime: m.seconds("weir.checkpoint.duration", "From a checkpoint's begin to its saved cursor.", input),
 		input:          input,
@@ -160,6 +167,21 @@ func (m *Metrics) Checkpoint(ctx context.Context, took time.Duration, streams in
 	m.checkpointTime.record(ctx, took)
 	m.saved.add(ctx, streams)
 }
+
+// Rebuild counts streams whose lost state was computed again from so many events, and
+// whether the log still had all of them.
+func (m *Metrics) Rebuild(ctx context.Context, streams, events int, whole bool) {
+	if whole {
+		m.rebuilt.add(ctx, streams)
+	} else {
+		m.partial.add(ctx, streams)
+	}
+	m.lost.add(ctx, streams)
+	m.reread.add(ctx, events)
+}
+
+// Regression counts a store that had lost acknowledged writes.
+func (m *Metrics) Regression() { m.regressions.add(context.Background(), 1) }
 
 // Gap counts events that the log lost before they were read.
 func (m *Metrics) Gap(ctx context.Context, events int64) {

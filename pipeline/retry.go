@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -22,6 +23,8 @@ type Retrier struct {
 	// Report is told after every try how a component ("kafka", "state") does: nil when
 	// it works.
 	Report func(component string, err error)
+	// Note is told what happened to a component that works again; it may be nil.
+	Note func(component, text string)
 	// Count is told of every failed try of an operation.
 	Count func(op string)
 	// Once makes the first error final, where waiting mends nothing.
@@ -62,6 +65,7 @@ func (r *Retrier) Do(ctx context.Context, component, op string, fn func(context.
 func permanent(err error) bool {
 	return errors.Is(err, statestore.ErrFenced) || errors.Is(err, statestore.ErrEvicts) || errors.Is(err, statestore.ErrRegressed) ||
 		errors.Is(err, ErrRefused) || errors.Is(err, ErrNotOwner) || errors.Is(err, ErrTransactionLost) ||
+		errors.Is(err, operator.ErrLoss) || errors.Is(err, ErrStateLost) ||
 		errors.Is(err, ErrLogReplaced) || errors.Is(err, ErrTopics) || errors.Is(err, ErrEnd)
 }
 

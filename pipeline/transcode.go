@@ -21,50 +21,72 @@ func (w *Worker) decode(ctx context.Context) error {
 	w.Decoder.Reset()
 	for i := range w.batch.Messages {
 		m := &w.batch.Messages[i]
-		at := len(w.events)
-		faults, err := w.decodeOne(ctx, m)
-		if err != nil {
+		var faults []encoding.Fault
+		var err error
+		if w.events, faults, err = w.decodeOne(ctx, w.events, w.Decoder, m); err != nil {
 			return err
 		}
 		if len(faults) > 0 {
 			w.deadLetter(ctx, m, letterDecode, faults)
 		}
-		for ; at < len(w.events); at++ {
-			w.events[at].Offset = m.Offset
+	}
+	return nil
+}
+
+// A history is a part of the log that is read again for what its streams learn from it.
+type history struct {
+	worker  *Worker
+	batch   Batch
+	decoder *encoding.Decoder
+	events  []operator.Event
+}
+
+// decode turns the batch's messages into events. Those that cannot be used became dead
+// letters when they were read first.
+func (h *history) decode(ctx context.Context) (err error) {
+	h.events = h.events[:0]
+	h.decoder.Reset()
+	for i := range h.batch.Messages {
+		if h.events, _, err = h.worker.decodeOne(ctx, h.events, h.decoder, &h.batch.Messages[i]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// decodeOne appends the events of one message, and returns what is wrong with it.
-func (w *Worker) decodeOne(ctx context.Context, m *Message) (faults []encoding.Fault, err error) {
+// decodeOne appends the events of one message to dst, and says what is wrong with it.
+func (w *Worker) decodeOne(ctx context.Context, dst []operator.Event, d *encoding.Decoder, m *Message) ([]operator.Event, []encoding.Fault, error) {
 	if len(m.Value) > w.MaxBytes {
-		return oneFault(encoding.ReasonTooLarge, fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes)), nil
+		return dst, oneFault(encoding.ReasonTooLarge, fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes)), nil
 	}
 	w.headers = w.headers[:0]
 	for _, h := range m.Headers {
 		w.headers = append(w.headers, encoding.Header{Key: h.Key, Value: h.Value})
 	}
 	r := encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: w.headers}
-	if err := w.learnSchema(ctx, r); err != nil {
-		return nil, err
+	if err := w.learnSchema(ctx, d, r); err != nil {
+		return dst, nil, err
 	}
-	w.events, faults = w.Decoder.Decode(w.events, r)
-	return faults, nil
+	at := len(dst)
+	dst, faults := d.Decode(dst, r)
+	for ; at < len(dst); at++ {
+		dst[at].Offset, dst[at].Logged = m.Offset, m.Time
+	}
+	return dst, faults, nil
 }
 
 // learnSchema asks the registry for the record's schema. A registry that does not answer is
 // waited for, as Kafka and the store are: what a record means must not depend on when it is
 // read.
-func (w *Worker) learnSchema(ctx context.Context, r encoding.Record) error {
-	name, missing := w.Decoder.MissingSchema(r)
+func (w *Worker) learnSchema(ctx context.Context, d *encoding.Decoder, r encoding.Record) error {
+	name, missing := d.MissingSchema(r)
 	if !missing || w.Registry == nil {
 		return nil
 	}
 	return w.Retry.Do(ctx, "registry", "read schema", func(ctx context.Context) error {
 		texts, err := w.Registry.Schema(ctx, name)
 		if err == nil {
-			w.Decoder.LearnSchema(name, texts)
+			d.LearnSchema(name, texts)
 		}
 		return err
 	})

@@ -77,6 +77,7 @@ type Worker struct {
 	fingerprint uint64 // of the last message before position
 	saved       int64  // the checkpointed position
 	base        int64  // where a restart would go on
+	muted       int64  // outputs of events before it are in the log
 	savedAt     time.Time
 }
 
@@ -87,7 +88,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	work, cancel := drainContext(ctx, w.DrainTimeout)
 	defer cancel()
 	defer w.refuse()
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx); err != nil && !errors.Is(err, errReopened) {
 		if ctx.Err() != nil {
 			return nil // given up before anything was processed
 		}
@@ -101,21 +102,29 @@ func (w *Worker) Run(ctx context.Context) error {
 			return err
 		}
 		if err != nil {
-			return w.checkpoint(work)
-		}
-		if err := w.process(work); err != nil {
+			if err = w.checkpoint(work); errors.Is(err, errReopened) && ctx.Err() == nil {
+				continue
+			}
 			return err
 		}
-		if err := w.answer(work); err != nil {
-			return err
-		}
-		if !w.due() {
-			continue
-		}
-		if err := w.checkpoint(work); err != nil {
+		if err := w.turn(work); err != nil && !errors.Is(err, errReopened) {
 			return err
 		}
 	}
+}
+
+// turn does what a fetched batch asks for.
+func (w *Worker) turn(ctx context.Context) error {
+	if err := w.process(ctx); err != nil {
+		return err
+	}
+	if err := w.answer(ctx); err != nil {
+		return err
+	}
+	if !w.due() {
+		return nil
+	}
+	return w.checkpoint(ctx)
 }
 
 // ErrEnd is what a finite Source's Fetch returns after its last message.
@@ -157,20 +166,14 @@ func (w *Worker) open(ctx context.Context) error {
 	if err := w.recognise(ctx, meta); err != nil {
 		return err
 	}
-	cursor := meta.Cursor
-	lost := cursor == statestore.NoOffset && w.Committed != statestore.NoOffset
-	if lost {
-		w.Log.Error("the store knows nothing of a partition that was processed before; its states are rebuilt from the log",
-			"topic", w.Topic, "partition", w.Partition, "committed", w.Committed)
-	}
-	err = w.Retry.Do(ctx, "kafka", "seek", func(ctx context.Context) (err error) {
-		w.position, err = w.Source.Seek(ctx, cursor, lost)
-		return err
-	})
+	cursor, past, err := w.weigh(meta)
 	if err != nil {
 		return err
 	}
 	if err := w.takeOver(ctx, cursor); err != nil {
+		return err
+	}
+	if w.position, err = w.seek(ctx, cursor, past); err != nil {
 		return err
 	}
 	w.saved, w.savedAt, w.base = cursor, time.Now(), w.position
@@ -178,7 +181,7 @@ func (w *Worker) open(ctx context.Context) error {
 	w.modelTag = w.Operator.ModelTag()
 	w.model, w.group = []byte(w.modelTag), []byte(w.Group)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
-	if cursor == statestore.NoOffset && w.Alive != nil {
+	if meta.Cursor == statestore.NoOffset && w.Alive != nil {
 		// Where a new reader begins must not be decided again after a crash.
 		return w.checkpoint(ctx)
 	}
@@ -242,7 +245,7 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint %s-%d at offset %d: %w", w.Topic, w.Partition, w.position, err)
 	}
 	streams := 0
-	err := w.Retry.Do(ctx, "state", "checkpoint", func(ctx context.Context) (err error) {
+	err := w.state(ctx, "checkpoint", func(ctx context.Context) (err error) {
 		n, err := w.Operator.Checkpoint(ctx, w.position, w.fingerprint)
 		streams += n
 		return err
@@ -293,6 +296,7 @@ func (w *Worker) process(ctx context.Context) error {
 	if err := w.encode(ctx, result); err != nil {
 		return err
 	}
+	w.mute()
 	busy := time.Since(began)
 	if err := w.write(ctx); err != nil {
 		return err
@@ -313,7 +317,7 @@ func (w *Worker) process(ctx context.Context) error {
 // apply runs the batch's events through the operator. A failed load leaves the
 // operator as it was, so the call is repeated.
 func (w *Worker) apply(ctx context.Context) (result operator.Result, err error) {
-	err = w.Retry.Do(ctx, "state", "load", func(ctx context.Context) error {
+	err = w.state(ctx, "load", func(ctx context.Context) error {
 		result, err = w.Operator.Apply(ctx, w.events)
 		return err
 	})

@@ -1,6 +1,7 @@
 package statestore
 
 import (
+	"fmt"
 	"sync"
 )
 
@@ -40,6 +41,17 @@ func (c *chains) next(p Partition, token Token) (acked, mine int64) {
 	}
 	ch.tried++
 	return ch.acked, ch.tried
+}
+
+// check says whether what p's meta holds is behind what p's owner in this process knows.
+func (c *chains) check(p Partition, stored Token, writes int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := c.of[p]
+	if ch == nil || stored.Compare(ch.token) > 0 || stored == ch.token && writes >= ch.acked {
+		return nil
+	}
+	return fmt.Errorf("%w: it has %d writes of owner %s, and had acknowledged %d of owner %s", ErrRegressed, writes, stored, ch.acked, ch.token)
 }
 
 // done notes that p's write of the given number was acknowledged.

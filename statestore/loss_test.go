@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
 
@@ -137,6 +138,9 @@ func TestRegressionIsNoticedAtTheNextWrite(t *testing.T) {
 					}
 				}
 				c.putBack()
+				if _, err := c.store.Load(t.Context(), part, []string{"a"}); !errors.Is(err, statestore.ErrRegressed) {
+					t.Errorf("%s, write %d lost, then Load: %v", name, last, err)
+				}
 				if err := writes[next](c.store, 100); !errors.Is(err, statestore.ErrRegressed) {
 					t.Errorf("%s, write %d lost, then write %d: %v", name, last, next, err)
 				}
@@ -155,10 +159,7 @@ func TestRegressionIsNoticedAtTheNextWrite(t *testing.T) {
 	}
 }
 
-func hash(t *testing.T, server interface {
-	HKeys(string) ([]string, error)
-	HGet(string, string) string
-}, key string) map[string]string {
+func hash(t *testing.T, server *miniredis.Miniredis, key string) map[string]string {
 	t.Helper()
 	names, err := server.HKeys(key)
 	if err != nil {

@@ -75,6 +75,13 @@ func (m *Memory) Load(ctx context.Context, p Partition, keys []string) ([]Snapsh
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	part := m.partitions[p]
+	owner, writes := NoToken, int64(0)
+	if part != nil {
+		owner, writes = part.meta.Token, part.writes
+	}
+	if err := m.chains.check(p, owner, writes); err != nil {
+		return nil, fmt.Errorf("load partition %q: %w", p, err)
+	}
 	snaps := make([]Snapshot, len(keys))
 	bad := &CorruptError{Partition: p}
 	for i, key := range keys {

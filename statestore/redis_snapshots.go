@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 )
 
 // While a script or an MGET runs, a server does nothing else. So many keys and bytes at
@@ -95,21 +96,25 @@ func (r *Redis) Load(ctx context.Context, p Partition, keys []string) ([]Snapsho
 // loadChunk returns what is stored of each key. The directory is read first: what is saved
 // in between is then newer than its entry, not older.
 func (r *Redis) loadChunk(ctx context.Context, p Partition, keys []string) ([]stored, error) {
-	entries, names := make([]string, len(keys)), make([]string, len(keys))
+	fields, names := append(make([]string, 0, len(keys)+2), "token", "writes"), make([]string, len(keys))
 	for i, key := range keys {
-		entries[i], names[i] = entryName(key), r.streamKey(p, key)
+		fields, names[i] = append(fields, entryName(key)), r.streamKey(p, key)
 	}
 	pipe := r.client.Pipeline()
-	directory, records := pipe.HMGet(ctx, r.metaKey(p), entries...), pipe.MGet(ctx, names...)
+	directory, records := pipe.HMGet(ctx, r.metaKey(p), fields...), pipe.MGet(ctx, names...)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
 	}
-	if len(directory.Val()) != len(keys) || len(records.Val()) != len(keys) {
+	if len(directory.Val()) != len(fields) || len(records.Val()) != len(keys) {
 		return nil, fmt.Errorf("%d entries and %d records for %d keys", len(directory.Val()), len(records.Val()), len(keys))
+	}
+	owner, entries := directory.Val()[:2], directory.Val()[2:]
+	if err := r.checkChain(p, owner); err != nil {
+		return nil, err
 	}
 	there := make([]stored, len(keys))
 	for i := range there {
-		if text, ok := directory.Val()[i].(string); ok {
+		if text, ok := entries[i].(string); ok {
 			there[i].entry = []byte(text)
 		}
 		if text, ok := records.Val()[i].(string); ok {
@@ -117,4 +122,18 @@ func (r *Redis) loadChunk(ctx context.Context, p Partition, keys []string) ([]st
 		}
 	}
 	return there, nil
+}
+
+// checkChain refuses to go on where the store lost what it had acknowledged: of a stream
+// that was saved meanwhile it would show an older state. The owner's fields are token and
+// writes.
+func (r *Redis) checkChain(p Partition, owner []any) error {
+	field, _ := owner[0].(string)
+	number, _ := owner[1].(string)
+	token, err := decodeToken(field)
+	if err != nil {
+		token = NoToken
+	}
+	writes, _ := strconv.ParseInt(number, 10, 64) // missing: 0
+	return r.chains.check(p, token, writes)
 }

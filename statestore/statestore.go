@@ -27,7 +27,7 @@
 //     the corrupt and missing ones as if unknown, and a [*CorruptError] that names them.
 //     Such a record also stands in nobody's way: the next Save of its key replaces it.
 //   - A store that lost writes which it had acknowledged to this process says so at the
-//     next write: [ErrRegressed]. Every write is numbered, and the partition's meta keeps
+//     next call: [ErrRegressed]. Every write is numbered, and the partition's meta keeps
 //     the last number.
 //   - Any bytes are a key, up to [MaxKey] of them, the empty key included; tokens and
 //     snapshot offsets reach from 0 to 2^63-1. What is outside is refused as a whole,

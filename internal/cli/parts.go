@@ -162,10 +162,13 @@ func kafkaSASL(c config.SASL) (sasl.Mechanism, error) {
 // operatorConfig is the part of a configuration that scoring goes by.
 func operatorConfig(c config.Config) operator.Config {
 	directions := map[string]operator.Direction{"both": operator.Both, "above": operator.Above, "below": operator.Below}
+	onLoss := map[string]operator.OnLoss{"rebuild": operator.Rebuild, "fail": operator.Fail, "cold": operator.Cold}
 	return operator.Config{
 		FalseAlarms: c.Scoring.Budget.PerSecond(),
 		Direction:   directions[c.Scoring.Direction],
 		MaxStreams:  c.State.MaxStreams,
+		OnLoss:      onLoss[c.State.OnLoss],
+		IdleTTL:     c.State.IdleTTL,
 	}
 }
 

@@ -209,8 +209,9 @@ func (s *service) retrier(a *pipeline.Assignment) (r *pipeline.Retrier, done fun
 	name := func(component string) string { return fmt.Sprintf("%s of %s-%d", component, a.Topic, a.Partition) }
 	retry := *s.retry
 	retry.Report = func(component string, err error) { s.telemetry.health.Set(name(component), err) }
+	retry.Note = func(component, text string) { s.telemetry.health.Note(name(component), text) }
 	return &retry, func() {
-		for _, component := range []string{"kafka", "state", "registry"} {
+		for _, component := range []string{"kafka", "state", "registry", "rebuild"} {
 			s.telemetry.health.Set(name(component), nil)
 		}
 	}

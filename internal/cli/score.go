@@ -96,6 +96,7 @@ func (c *scoreCmd) work(ctx context.Context, cfg config.Config, model *operator.
 	}
 	const topic = "stdin"
 	operatorCfg := operatorConfig(cfg)
+	operatorCfg.OnLoss = operator.Cold       // lines are read once: there is nothing to compute a state again from
 	operatorCfg.MaxStreams = math.MaxInt / 2 // states are kept at the end, and not before
 	quiet := cfg.Service.Log
 	quiet.Level = "warn"

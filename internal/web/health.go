@@ -22,6 +22,8 @@ type component struct {
 	Status string    `json:"status"` // ok, starting or failing
 	Since  time.Time `json:"since"`  // of the status
 	Error  string    `json:"error,omitempty"`
+	// Note is what happened to the component last that it made good by itself.
+	Note string `json:"note,omitempty"`
 }
 
 const (
@@ -57,6 +59,13 @@ func (h *Health) Set(name string, err error) {
 	c.Error = text
 }
 
+// Note keeps what happened to a component, beside its status.
+func (h *Health) Note(name, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.component(name).Note = redact(text)
+}
+
 // component returns the named component; h.mu is held.
 func (h *Health) component(name string) *component {
 	for i := range h.components {
@@ -64,7 +73,7 @@ func (h *Health) component(name string) *component {
 			return &h.components[i]
 		}
 	}
-	h.components = append(h.components, component{Name: name})
+	h.components = append(h.components, component{Name: name, Status: statusOK, Since: time.Now().UTC()})
 	return &h.components[len(h.components)-1]
 }
 

@@ -26,6 +26,7 @@ func Names() []string {
 // A Decoder reads records of one encoding, or of whichever each record is in. Records that
 // are CloudEvents are unwrapped first. It belongs to one goroutine.
 type Decoder struct {
+	options  Options
 	encoding string
 
 	json       *JSON
@@ -52,9 +53,18 @@ func NewDecoder(o Options) (*Decoder, error) {
 		return nil, err
 	}
 	return &Decoder{
-		encoding: o.Encoding, json: json, otlp: NewOTLP(o.OTLP), otlpJSON: NewOTLPJSON(o.OTLP),
+		options: o, encoding: o.Encoding, json: json, otlp: NewOTLP(o.OTLP), otlpJSON: NewOTLPJSON(o.OTLP),
 		prometheus: NewRemoteWrite(), influx: influx, avro: NewAvro(o.JSON),
 	}, nil
+}
+
+// Twin returns another decoder with the same options.
+func (d *Decoder) Twin() *Decoder {
+	twin, err := NewDecoder(d.options)
+	if err != nil {
+		panic("encoding: options that were taken before: " + err.Error())
+	}
+	return twin
 }
 
 // Reset takes back the memory of all events decoded so far.
