@@ -13,7 +13,7 @@ import (
 
 func TestBrokerKilled(t *testing.T) {
 	r := startRedis(t)
-	s := start(t, "kill -9 of a broker, and its return", r.url(), r.url())
+	s := start(t, "Kafka: a broker killed (kill -9), and back", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(round int) {
@@ -27,7 +27,7 @@ func TestBrokerKilled(t *testing.T) {
 
 func TestLeadersMoved(t *testing.T) {
 	r := startRedis(t)
-	s := start(t, "leaders of all partitions moved", r.url(), r.url())
+	s := start(t, "Kafka: leaders of all partitions moved", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {

@@ -17,12 +17,13 @@ import (
 // TestFailoverLosesTheTail has Sentinel promote a replica that misses the last second of
 // what its primary had acknowledged.
 func TestFailoverLosesTheTail(t *testing.T) {
+	t.Parallel()
 	primary := startRedis(t)
 	replica := startRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(primary.port))
 	replica.linked(t)
 	watch := startSentinel(t, primary)
 	url := watch.url() + "/0?master_name=main"
-	s := start(t, "Sentinel fail-over that loses the last second", url, url)
+	s := start(t, "Redis Sentinel: fail-over that loses the last second", url, url)
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -188,6 +189,7 @@ func (c *redisCluster) owner(t *testing.T, key string) (*redisServer, int64) {
 }
 
 func TestClusterPrimaryKilled(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	s := start(t, "Redis Cluster: a primary killed, its replica takes over", c.url(), c.url())
 	s.operator(t)
@@ -211,6 +213,7 @@ func (s *scenario) metaKey(partition int) string {
 }
 
 func TestClusterSlotsMoved(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	s := start(t, "Redis Cluster: the partitions' slots moved to other nodes", c.url(), c.url())
 	s.operator(t)

@@ -16,8 +16,9 @@ import (
 // TestRetentionPassesTheCursor deletes events that nobody has read yet. They are gone; the
 // next output of each stream that may have lost some says so.
 func TestRetentionPassesTheCursor(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "retention passes the cursor", r.url(), r.url())
+	s := start(t, "log: retention passes the cursor", r.url(), r.url())
 	o := s.operator(t)
 	gone := 0
 	s.inject(t, func(int) {
@@ -135,15 +136,17 @@ func (want *expected) markGaps(gaps []gap) (marked int) {
 }
 
 func TestTopicMadeAnewWhileNobodyReads(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "topic deleted and made anew while nobody reads", r.url(), r.url())
+	s := start(t, "log: topic deleted and made anew while nobody reads", r.url(), r.url())
 	o := s.operator(t)
 	s.madeAnew(t, func() { o.stop(t) }, func() *operator { return s.operator(t) })
 }
 
 func TestTopicMadeAnewUnderTheOperator(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "topic deleted and made anew while it is read", r.url(), r.url())
+	s := start(t, "log: topic deleted and made anew while it is read", r.url(), r.url())
 	o := s.operator(t)
 	s.madeAnew(t, func() {}, func() *operator { return o })
 }
@@ -151,8 +154,9 @@ func TestTopicMadeAnewUnderTheOperator(t *testing.T) {
 // TestTopicMadeAnewBetweenTwoFetches leaves the operator no chance to find the topic gone,
 // or too short.
 func TestTopicMadeAnewBetweenTwoFetches(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "topic deleted and made anew between two fetches", r.url(), r.url())
+	s := start(t, "log: topic deleted and made anew between two fetches", r.url(), r.url())
 	o := s.operator(t, "kafka.session_timeout=1m")
 	s.madeAnew(t, func() { o.freeze(t) }, func() *operator {
 		o.thaw(t)
@@ -205,8 +209,9 @@ func (s *scenario) madeAnew(t *testing.T, before func(), after func() *operator)
 
 // TestTransactionsInTheInput writes events in transactions, half of which are aborted.
 func TestTransactionsInTheInput(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "aborted and committed transactions in the input", r.url(), r.url())
+	s := start(t, "log: aborted and committed transactions in the input", r.url(), r.url())
 	o := s.operator(t)
 	client, err := kgo.NewClient(append(s.kafka.admin.Opts(), kgo.TransactionalID(s.name+"-writer"))...)
 	if err != nil {

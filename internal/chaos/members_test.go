@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -10,14 +11,54 @@ import (
 func pause(atMost time.Duration) { time.Sleep(rand.N(atMost)) }
 
 func TestOperatorsKilled(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "kill -9 of an operator", r.url(), r.url())
-	ops := []*operator{s.operator(t), s.operator(t)}
+	s := start(t, "operator: killed (kill -9)", r.url(), r.url())
+	s.killThem(t)
+	s.finish(t)
+}
+
+// TestOperatorsKilledTransactional reads the output topic as it is meant to be read then:
+// committed transactions only.
+func TestOperatorsKilledTransactional(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	s := start(t, "operator: killed (kill -9), delivery: transactional", r.url(), r.url())
+	s.killThem(t, "delivery=transactional")
+	s.finish(t)
+}
+
+func TestOperatorsKilledAtLeastOnce(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	s := start(t, "operator: killed (kill -9), delivery: at_least_once", r.url(), r.url())
+	s.row.mayRepeat, s.row.policy = true, "outputs repeat, with the same bytes"
+	s.killThem(t, "delivery=at_least_once")
+	s.finish(t)
+}
+
+// killThem kills one of two operators each time, and starts another.
+func (s *scenario) killThem(t *testing.T, settings ...string) {
+	t.Helper()
+	ops := []*operator{s.operator(t, settings...), s.operator(t, settings...)}
 	s.inject(t, func(round int) {
 		pause(500 * time.Millisecond)
 		i := round % len(ops)
 		ops[i].kill(t)
-		ops[i] = s.operator(t)
+		ops[i] = s.operator(t, settings...)
+	})
+}
+
+func TestOperatorWithFileKilled(t *testing.T) {
+	t.Parallel()
+	s := start(t, "operator: killed (kill -9), state.store: file", "redis://unused:0", "")
+	s.file = filepath.Join(s.home, "states.weir")
+	settings := []string{"state.store=file", "state.file.path=" + s.file}
+	o := s.operator(t, settings...)
+	s.inject(t, func(int) {
+		pause(500 * time.Millisecond)
+		o.kill(t)
+		o = s.operator(t, settings...)
 	})
 	s.finish(t)
 }
@@ -25,8 +66,9 @@ func TestOperatorsKilled(t *testing.T) {
 // TestOperatorsFrozen stops a process for longer than the session timeout, so that it is
 // taken for dead, and lets it go on in the belief that its partitions are its own.
 func TestOperatorsFrozen(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "operator frozen past the session timeout (SIGSTOP, SIGCONT)", r.url(), r.url())
+	s := start(t, "operator: frozen past its session (SIGSTOP, SIGCONT)", r.url(), r.url())
 	ops := []*operator{s.operator(t), s.operator(t)}
 	s.inject(t, func(round int) {
 		pause(500 * time.Millisecond)
@@ -39,8 +81,9 @@ func TestOperatorsFrozen(t *testing.T) {
 }
 
 func TestMembersComeAndGo(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "members joining and leaving", r.url(), r.url())
+	s := start(t, "operator: others join and leave", r.url(), r.url())
 	s.operator(t)
 	s.inject(t, func(int) {
 		guests := []*operator{s.operator(t), s.operator(t)}

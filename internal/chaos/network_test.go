@@ -29,9 +29,14 @@ func interrupt(proxies []*proxy) {
 
 func TestConnectionsToKafkaInterrupted(t *testing.T) {
 	r := startRedis(t)
-	s := start(t, "connections to Kafka cut, refused, delayed, stalled", r.url(), r.url())
+	s := start(t, "Kafka: connections cut, refused, delayed, stalled", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
+	t.Cleanup(func() {
+		for _, p := range s.kafka.fronts {
+			p.heal()
+		}
+	})
 	s.inject(t, func(int) { interrupt(s.kafka.fronts) })
 	s.finish(t)
 }
@@ -43,7 +48,7 @@ func TestConnectionsToRedisInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.close)
-	s := start(t, "connections to Redis cut, refused, delayed, stalled", "redis://"+p.listen, r.url())
+	s := start(t, "Redis: connections cut, refused, delayed, stalled", "redis://"+p.listen, r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) { interrupt([]*proxy{p}) })

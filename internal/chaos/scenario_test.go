@@ -24,6 +24,7 @@ type scenario struct {
 	redis     string // URL, as the operators see it
 	direct    string // URL, as the comparison sees it
 	load      *load
+	file      string // of the states, where they are not in Redis
 	operators []*operator
 	history   []event // what was processed and is deleted from the input topic
 	gaps      []gap
@@ -45,9 +46,6 @@ func start(t *testing.T, fault, redis, direct string) *scenario {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		for _, p := range s.kafka.fronts {
-			p.heal()
-		}
 		_ = s.kafka.remove(context.Background(), s.name, s.name+".scores", s.name+".dlq") // they are only in the way
 	})
 	for _, topic := range []string{name, name + ".scores", name + ".dlq"} {
@@ -186,6 +184,7 @@ func (s *scenario) finish(t *testing.T) {
 		o.stop(t)
 	}
 	s.compare(t, s.expected(t))
+	s.verifyLog(t)
 	s.judge(t)
 }
 
@@ -236,7 +235,13 @@ func (s *scenario) settle(t *testing.T) {
 // stored opens the operators' states.
 func (s *scenario) stored(t *testing.T) statestore.Store {
 	t.Helper()
-	store, err := statestore.OpenRedis(s.direct, s.name+":", 0)
+	var store statestore.Store
+	var err error
+	if s.file != "" {
+		store, err = statestore.OpenFile(s.file)
+	} else {
+		store, err = statestore.OpenRedis(s.direct, s.name+":", 0)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,9 @@ import (
 )
 
 func TestRedisKilledKeepsItsFile(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t, "--appendonly", "yes", "--appendfsync", "everysec")
-	s := start(t, "kill -9 of Redis, with its append-only file", r.url(), r.url())
+	s := start(t, "Redis: killed (kill -9), back with its append-only file", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -21,8 +22,9 @@ func TestRedisKilledKeepsItsFile(t *testing.T) {
 }
 
 func TestRedisRestartsEmpty(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "kill -9 of Redis, which comes back empty", r.url(), r.url())
+	s := start(t, "Redis: killed, back empty", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -36,8 +38,9 @@ func TestRedisRestartsEmpty(t *testing.T) {
 
 // TestRedisRestartsFromOlderDump takes Redis back to what it held a second or two before.
 func TestRedisRestartsFromOlderDump(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "kill -9 of Redis, which comes back with an older dump", r.url(), r.url())
+	s := start(t, "Redis: killed, back with an older dump", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -51,8 +54,9 @@ func TestRedisRestartsFromOlderDump(t *testing.T) {
 }
 
 func TestRedisFlushed(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "FLUSHALL", r.url(), r.url())
+	s := start(t, "Redis: FLUSHALL", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -63,8 +67,9 @@ func TestRedisFlushed(t *testing.T) {
 }
 
 func TestRedisOutOfMemory(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "Redis out of memory (noeviction)", r.url(), r.url())
+	s := start(t, "Redis: out of memory (noeviction)", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -76,8 +81,9 @@ func TestRedisOutOfMemory(t *testing.T) {
 }
 
 func TestRedisLosesStreams(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "five streams' states deleted, as by eviction", r.url(), r.url())
+	s := start(t, "Redis: five streams' states deleted, as by eviction", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {
@@ -89,8 +95,9 @@ func TestRedisLosesStreams(t *testing.T) {
 }
 
 func TestRedisDamagesStreams(t *testing.T) {
+	t.Parallel()
 	r := startRedis(t)
-	s := start(t, "five streams' states damaged", r.url(), r.url())
+	s := start(t, "Redis: five streams' states damaged", r.url(), r.url())
 	s.operator(t)
 	s.operator(t)
 	s.inject(t, func(int) {

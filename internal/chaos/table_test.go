@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -19,12 +20,20 @@ type row struct {
 	states     int
 	// policy says what was configured to happen, and did, where that is not to go on as if
 	// nothing had been.
-	policy string
+	policy    string
+	mayRepeat bool // duplicated outputs are what was configured
 }
 
-func (r *row) faults() int { return r.lost + r.duplicated + r.altered + r.states }
+// faults counts what no policy allows.
+func (r *row) faults() int {
+	n := r.lost + r.altered + r.states
+	if !r.mayRepeat {
+		n += r.duplicated
+	}
+	return n
+}
 
-// A table collects rows in the order in which their tests end.
+// A table collects rows.
 type table struct {
 	mu   sync.Mutex
 	rows []row
@@ -36,7 +45,7 @@ func (t *table) add(r row) {
 	t.rows = append(t.rows, r)
 }
 
-// String is the table in Markdown, its columns aligned.
+// String is the table in Markdown, its rows sorted and its columns aligned.
 func (t *table) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,6 +60,7 @@ func (t *table) String() string {
 	}
 	line("fault", "injected", "events", "lost", "duplicated", "altered", "states differing", "what the policy did")
 	line("---", "---", "---", "---", "---", "---", "---", "---")
+	slices.SortFunc(t.rows, func(a, b row) int { return strings.Compare(a.fault, b.fault) })
 	for _, r := range t.rows {
 		line(r.fault, r.injected, r.events, r.lost, r.duplicated, r.altered, r.states, r.policy)
 	}
