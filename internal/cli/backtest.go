@@ -119,6 +119,9 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 // each gives every series to f, one at a time.
 func (c *backtestCmd) each(f func(*eval.Series) error) error {
 	if len(c.Files) == 0 || slices.Equal(c.Files, []string{builtinSample}) {
+		if c.Labels != "" {
+			return usageErrorf("--labels %s: name the files that it is of; the bundled telemetry has its own labels", c.Labels)
+		}
 		all, err := sampleSeries()
 		if err != nil {
 			return err
