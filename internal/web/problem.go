@@ -46,8 +46,7 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) bool {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			problem(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("send at most %d bytes", maxBody))
 		} else {
 			problem(w, http.StatusBadRequest, "the body cannot be read: "+err.Error())
