@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/weirstream/weir/statestore"
 )
 
@@ -63,6 +65,42 @@ func TestGroupThatBeganAnewGetsANewIncarnation(t *testing.T) {
 		next := New(m, store, testPartition, statestore.Token{Generation: 900}, testConfig)
 		if _, err := next.Claim(t.Context(), alive); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestMemoryOutlivesARebalanceThatLeavesThePartitionHere resumes an operator in later
+// generations. It loads nothing again, unless somebody else owned the partition or the store
+// went back in between; what it puts out is the same either way.
+func TestMemoryOutlivesARebalanceThatLeavesThePartitionHere(t *testing.T) {
+	m := tinyModel(t, 1)
+	log := minutely("a", 0, 120)
+	straight, _ := open(t, m, statestore.NewMemory(), 1, testConfig)
+	want := bitsOf(apply(t, straight, log...))
+	for name, c := range map[string]struct {
+		between func(store *statestore.Memory, old *statestore.Memory)
+		loaded  int
+	}{
+		"nothing":         {func(_, _ *statestore.Memory) {}, 0},
+		"another owner":   {func(s, _ *statestore.Memory) { open(t, m, s, 2, testConfig) }, 1},
+		"a restored dump": {func(s, old *statestore.Memory) { s.Restore(old) }, 1},
+	} {
+		store := statestore.NewMemory()
+		o, _ := open(t, m, store, 1, testConfig)
+		apply(t, o, log[:50]...)
+		checkpoint(t, o, 49)
+		old := store.Copy()
+		apply(t, o, log[50:100]...)
+		checkpoint(t, o, 99)
+		c.between(store, old)
+		o.Resume(statestore.Token{Generation: 3}, testConfig)
+		meta, err := o.Claim(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := apply(t, o, log[meta.Cursor:]...)
+		if diff := cmp.Diff(want[meta.Cursor:], bitsOf(r)); diff != "" || r.Restored != c.loaded {
+			t.Errorf("%s happened: %d streams loaded, want %d; outputs (-straight +got):\n%s", name, r.Restored, c.loaded, diff)
 		}
 	}
 }

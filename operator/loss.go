@@ -1,12 +1,10 @@
 package operator
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/weirstream/weir/statestore"
 )
@@ -186,32 +184,6 @@ func (r *Rebuilding) Finish(whole bool) []LostStream {
 
 // OnLoss is the operator's policy.
 func (o *Operator) OnLoss() OnLoss { return o.cfg.OnLoss }
-
-// Reclaim claims the partition again after statestore.ErrRegressed, and says whether all
-// that the store lost is in memory: the next Checkpoint then writes it again. If not, the
-// operator has to Forget, and to go on from the store's cursor.
-//
-// The store lost the last of its writes, in their order. What was saved before the cursor
-// that it still has, it still has. So memory holds the rest, if it is the same owner's, and
-// if no stream left memory since.
-func (o *Operator) Reclaim(ctx context.Context, alive func(context.Context) error) (meta statestore.Meta, whole bool, err error) {
-	token, first := o.token, o.first
-	if meta, err = o.Claim(ctx, alive); err != nil {
-		return meta, false, err
-	}
-	o.first = first
-	if whole = meta.Previous == token && meta.Cursor > o.evicted || first && o.evicted == statestore.NoOffset; !whole {
-		return meta, false, nil
-	}
-	for _, s := range o.cache.live {
-		if !s.dirty && s.lsn >= meta.Cursor && s.lsn != statestore.NoOffset {
-			s.dirty = true
-			o.dirty = append(o.dirty, s)
-		}
-	}
-	slices.SortFunc(o.dirty, func(a, b *stream) int { return cmp.Compare(a.lsn, b.lsn) })
-	return meta, true, nil
-}
 
 // Forget drops everything that is in memory.
 func (o *Operator) Forget() {

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -52,6 +51,10 @@ type Operator struct {
 	// greatest offset of a stream that has left memory since.
 	first   bool
 	evicted int64
+	// held is the token of the last claim, under which memory was filled; cursor is where
+	// the last checkpoint moved the partition's.
+	held   statestore.Token
+	cursor int64
 
 	stepper *ssm.Stepper
 	rows    rows
@@ -67,27 +70,8 @@ func New(m *Model, store statestore.Store, p statestore.Partition, token statest
 	return &Operator{
 		model: m, store: store, partition: p, token: token, cfg: cfg,
 		cache: newCache(), stepper: m.ssm.NewStepper(maxFields), rows: newRows(), gapAt: statestore.NoOffset, evicted: statestore.NoOffset,
+		held: statestore.NoToken, cursor: statestore.NoOffset,
 	}
-}
-
-// Claim makes this operator the partition's owner and returns what the store knows of it:
-// above all the cursor to go on from, statestore.NoOffset for a partition never seen.
-// Where the store has a newer owner, alive decides (nil meaning that there is no one to
-// ask): while the group still counts this process as the owner, it is the group's
-// generations that began anew, and the partition is claimed as a new incarnation.
-func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error) (statestore.Meta, error) {
-	meta, err := o.store.Claim(ctx, o.partition, o.token)
-	if errors.Is(err, statestore.ErrFenced) && alive != nil && alive(ctx) == nil {
-		o.token.Incarnation = meta.Token.Incarnation + 1
-		meta, err = o.store.Claim(ctx, o.partition, o.token)
-	}
-	if err != nil {
-		return meta, fmt.Errorf("claim partition %s-%d for group %q: %w",
-			o.partition.Topic, o.partition.Number, o.partition.Group, err)
-	}
-	o.gapAt = max(o.gapAt, meta.Gap)
-	o.first = meta.Previous == statestore.NoToken
-	return meta, nil
 }
 
 // ModelTag names the model and its lineage as outputs do: "telemetry-s@ab12cd34".
@@ -216,6 +200,7 @@ func (o *Operator) Checkpoint(ctx context.Context, cursor int64, fingerprint uin
 	if err := o.store.Advance(ctx, o.partition, o.token, to); err != nil {
 		return saved, fmt.Errorf("advance cursor to %d: %w", cursor, err)
 	}
+	o.cursor = max(o.cursor, cursor)
 	o.evicted = max(o.evicted, o.cache.evict(o.cfg.MaxStreams))
 	return saved, nil
 }

@@ -36,12 +36,15 @@ type Group struct {
 	client *kafka.Client
 	log    *slog.Logger
 	report func(component string, err error)
+
+	balancer balancer
+	stuck    chan error // of length 1
 }
 
 // NewGroup returns a group that Run joins. The report function is told whether this
 // process is a member ("kafka").
 func NewGroup(conn *Connection, cfg GroupConfig, log *slog.Logger, report func(string, error)) *Group {
-	return &Group{conn: conn, cfg: cfg, client: conn.client, log: log, report: report}
+	return &Group{conn: conn, cfg: cfg, client: conn.client, log: log, report: report, stuck: make(chan error, 1)}
 }
 
 // An Assignment is one partition of one generation.
@@ -56,6 +59,13 @@ type Assignment struct {
 
 	group  *Group
 	member string
+	pulse  *pulse
+	holds  map[topicPartition]bool // of this member in this generation
+}
+
+// Holds reports whether a partition is this member's in this generation.
+func (a *Assignment) Holds(topic string, partition int) bool {
+	return a.holds[topicPartition{topic, partition}]
 }
 
 // Alive returns nil while the group's coordinator knows this member in this
@@ -99,17 +109,22 @@ func (a *Assignment) Commit(ctx context.Context, next int64, note string) error 
 // Run joins the group and calls work, on a goroutine of its own, for each partition
 // of each generation. The context that work gets ends with the generation or with
 // ctx; the partition may go to another member once work has returned. Run returns
-// when ctx has ended, all work has returned and the group has been left.
+// when ctx has ended, all work has returned and the group has been left; or with ErrStuck,
+// when the group has been left though some work would not return: then the process has to
+// end.
 func (g *Group) Run(ctx context.Context, work func(ctx context.Context, a *Assignment) error) error {
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: g.cfg.ID, Brokers: g.conn.Brokers, Topics: g.cfg.Topics, Dialer: g.conn.dialer(),
 		SessionTimeout: g.cfg.SessionTimeout, RebalanceTimeout: g.cfg.SessionTimeout,
 		HeartbeatInterval: g.cfg.HeartbeatInterval, JoinGroupBackoff: rejoinWait,
+		GroupBalancers:        []kafka.GroupBalancer{&g.balancer, kafka.RangeGroupBalancer{}}, // the second for members of before
 		WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
 	})
 	if err != nil {
 		return fmt.Errorf("join group %q: %w", g.cfg.ID, err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	// Close ends the generation, waits for its work and leaves the group.
 	left := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -127,6 +142,11 @@ func (g *Group) Run(ctx context.Context, work func(ctx context.Context, a *Assig
 	var failing retryLogger
 	for {
 		gen, err := cg.Next(ctx)
+		select {
+		case stuck := <-g.stuck:
+			return stuck
+		default:
+		}
 		if ctx.Err() != nil || errors.Is(err, kafka.ErrGroupClosed) {
 			return nil
 		}
@@ -136,7 +156,17 @@ func (g *Group) Run(ctx context.Context, work func(ctx context.Context, a *Assig
 			continue
 		}
 		failing = retryLogger{}
-		g.start(gen, work)
+		g.start(gen, func(ctx context.Context, a *Assignment) error {
+			err := supervise(ctx, a, work)
+			if errors.Is(err, ErrStuck) {
+				select {
+				case g.stuck <- err:
+				default:
+				}
+				cancel()
+			}
+			return err
+		})
 	}
 }
 
@@ -144,14 +174,18 @@ func (g *Group) Run(ctx context.Context, work func(ctx context.Context, a *Assig
 func (g *Group) start(gen *kafka.Generation, work func(context.Context, *Assignment) error) {
 	g.report("kafka", nil)
 	g.report("partitions", nil)
-	n := 0
-	for _, partitions := range gen.Assignments {
-		n += len(partitions)
+	g.balancer.hold(gen)
+	holds := make(map[topicPartition]bool)
+	for topic, partitions := range gen.Assignments {
+		for _, p := range partitions {
+			holds[topicPartition{topic, p.ID}] = true
+		}
 	}
+	n := len(holds)
 	for topic, partitions := range gen.Assignments {
 		for _, p := range partitions {
 			a := &Assignment{
-				Topic: topic, Partition: p.ID, Generation: gen.ID, Peers: n, Committed: p.Offset, group: g, member: gen.MemberID,
+				Topic: topic, Partition: p.ID, Generation: gen.ID, Peers: n, Committed: p.Offset, group: g, member: gen.MemberID, holds: holds, pulse: &pulse{},
 			}
 			if a.Committed < 0 {
 				a.Committed = statestore.NoOffset

@@ -67,6 +67,7 @@ func (w *Worker) mute() {
 	written := func(m Message) bool { return m.Offset < w.muted }
 	w.scores = slices.DeleteFunc(w.scores, written)
 	w.letters = slices.DeleteFunc(w.letters, written)
+	w.gauges = slices.DeleteFunc(w.gauges, written)
 }
 
 // regain makes good that the store lost acknowledged writes while this worker owned the

@@ -25,6 +25,8 @@ type Retrier struct {
 	Report func(component string, err error)
 	// Note is told what happened to a component that works again; it may be nil.
 	Note func(component, text string)
+	// Beat is called with every try, so that one that takes for ever is known; it may be nil.
+	Beat func()
 	// Count is told of every failed try of an operation.
 	Count func(op string)
 	// Once makes the first error final, where waiting mends nothing.
@@ -36,6 +38,9 @@ type Retrier struct {
 func (r *Retrier) Do(ctx context.Context, component, op string, fn func(context.Context) error) error {
 	var failing retryLogger
 	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		if r.Beat != nil {
+			r.Beat()
+		}
 		err := fn(ctx)
 		if err == nil {
 			if failing.tries > 0 {

@@ -14,7 +14,6 @@ import (
 	"github.com/weirstream/weir/internal/web"
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline"
-	"github.com/weirstream/weir/statestore"
 )
 
 type runCmd struct{ configFlags }
@@ -78,7 +77,8 @@ type service struct {
 
 	mu      sync.Mutex
 	workers map[*pipeline.Worker]bool // at work now
-	ended   web.Work                  // of workers that are not
+	warm    warm
+	ended   web.Work // of workers that are not
 }
 
 // newService builds the parts; nothing is dialled yet.
@@ -209,6 +209,7 @@ func (s *service) retrier(a *pipeline.Assignment) (r *pipeline.Retrier, done fun
 	name := func(component string) string { return fmt.Sprintf("%s of %s-%d", component, a.Topic, a.Partition) }
 	retry := *s.retry
 	retry.Report = func(component string, err error) { s.telemetry.health.Set(name(component), err) }
+	retry.Beat = a.Beat
 	retry.Note = func(component, text string) { s.telemetry.health.Note(name(component), text) }
 	return &retry, func() {
 		for _, component := range []string{"kafka", "state", "registry", "rebuild"} {
@@ -244,21 +245,22 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 	delivery := pipeline.NewDelivery(pipeline.DeliveryMode(s.cfg.Delivery), a, s.log, sinks...)
 	retry, done := s.retrier(a)
 	defer done()
-	cfg := operatorConfig(s.cfg)
-	cfg.MaxStreams = max(cfg.MaxStreams/a.Peers, 1)
+	o := s.operatorFor(a)
 	w := &pipeline.Worker{
 		Service: s.cfg.Service.Name, Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Partition: a.Partition,
 		Source: pipeline.NewKafkaSource(client, a.Topic, a.Partition, s.cfg.Input.InitialOffset == "latest", delivery.Commit),
 		Scores: scores, DeadLetters: letters, Gauges: gauges, Delivery: delivery,
-		Operator: operator.New(s.model, s.store,
-			statestore.Partition{Group: s.cfg.Kafka.GroupID, Topic: a.Topic, Number: a.Partition},
-			statestore.Token{Generation: int64(a.Generation)}, cfg),
-		Decoder: decoder, Registry: registry, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
+		Operator: o,
+		Decoder:  decoder, Registry: registry, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
 		DrainTimeout: s.cfg.Kafka.SessionTimeout / 2, Alive: a.Alive, Committed: a.Committed,
 		Retry: retry, Metrics: s.telemetry.metrics, Log: s.log,
 		Observe: func(p []operator.Prediction) { s.page.board.Observe(a.Topic, a.Partition, p) },
 		Asks:    make(pipeline.Asks),
 	}
 	defer s.enlist(w)()
-	return w.Run(ctx)
+	err = w.Run(ctx)
+	if err == nil {
+		s.keep(a, o)
+	}
+	return err
 }
