@@ -73,11 +73,14 @@ type Worker struct {
 	load    loadCounters
 	commits retryLogger
 
-	position    int64  // next offset to process
-	fingerprint uint64 // of the last message before position
-	saved       int64  // the checkpointed position
-	base        int64  // where a restart would go on
-	muted       int64  // outputs of events before it are in the log
+	position    int64     // next offset to process
+	fingerprint uint64    // of the last message before position
+	last        int64     // its offset
+	fetchedAt   time.Time // when messages last came
+	check       Batch     // the record that is compared
+	saved       int64     // the checkpointed position
+	base        int64     // where a restart would go on
+	muted       int64     // outputs of events before it are in the log
 	savedAt     time.Time
 }
 
@@ -98,6 +101,13 @@ func (w *Worker) Run(ctx context.Context) error {
 		err := w.Retry.Do(ctx, "kafka", "fetch", func(ctx context.Context) error {
 			return w.Source.Fetch(ctx, &w.batch)
 		})
+		if err == nil {
+			err = w.recheck(ctx)
+		}
+		if errors.Is(err, ErrLogReplaced) {
+			// Whose outputs are written, but not its states, could not be computed again.
+			return errors.Join(err, w.checkpoint(work))
+		}
 		if err != nil && !errors.Is(err, ErrEnd) && ctx.Err() == nil {
 			return err
 		}
@@ -198,33 +208,6 @@ func (w *Worker) takeOver(ctx context.Context, cursor int64) error {
 	})
 }
 
-// recognise compares the record before the cursor with the one that was there when the
-// cursor was stored: a topic that was deleted and made anew is another log, and the states
-// are not its states.
-func (w *Worker) recognise(ctx context.Context, meta statestore.Meta) error {
-	if w.Alive == nil || meta.Cursor <= 0 || meta.Fingerprint == 0 {
-		return nil // a log of lines is read once, and has nothing to compare
-	}
-	last := meta.Cursor - 1
-	err := w.Retry.Do(ctx, "kafka", "read the record before the cursor", func(ctx context.Context) error {
-		if _, err := w.Source.Seek(ctx, last, false); err != nil {
-			return err
-		}
-		return w.Source.Fetch(ctx, &w.batch)
-	})
-	if err != nil {
-		return err
-	}
-	if len(w.batch.Messages) == 0 || w.batch.Messages[0].Offset != last {
-		return nil // gone by retention or compaction, or no event: nothing to compare
-	}
-	if w.batch.Messages[0].fingerprint() == meta.Fingerprint {
-		return nil
-	}
-	return fmt.Errorf("%s-%d: the record at offset %d is not the one that was processed: the topic was made anew; "+
-		"use another kafka.group_id to start over: %w", w.Topic, w.Partition, last, ErrLogReplaced)
-}
-
 // due reports whether it is time for a checkpoint.
 func (w *Worker) due() bool {
 	if w.Operator.Crowded() {
@@ -305,7 +288,7 @@ func (w *Worker) process(ctx context.Context) error {
 		w.Observe(result.Predictions)
 	}
 	if n := len(w.batch.Messages); n > 0 {
-		w.fingerprint = w.batch.Messages[n-1].fingerprint()
+		w.fingerprint, w.last = w.batch.Messages[n-1].fingerprint(), w.batch.Messages[n-1].Offset
 		w.Metrics.Batch(ctx, n, len(w.scores), time.Since(began))
 		w.load.batch(n, busy)
 	}
