@@ -23,7 +23,7 @@ func TestRetentionPassesTheCursor(t *testing.T) {
 	gone := 0
 	s.inject(t, func(int) {
 		o.stop(t)
-		time.Sleep(time.Second)
+		until(t, time.Minute, "unread events", func() error { return s.unread(t.Context(), 200) })
 		if err := s.quiet(); err != nil {
 			t.Fatal(err)
 		}
@@ -41,6 +41,21 @@ func TestRetentionPassesTheCursor(t *testing.T) {
 		t.Errorf("%s: the fault was none", s.row.policy)
 	}
 	s.judge(t)
+}
+
+// unread returns nil once each partition has n events more than outputs.
+func (s *scenario) unread(ctx context.Context, n int64) error {
+	in, err := s.kafka.ends(ctx, s.name, partitions, false)
+	if err != nil {
+		return err
+	}
+	out, err := s.kafka.ends(ctx, s.name+".scores", partitions, false)
+	for p := range out {
+		if in[p] < out[p]+n {
+			err = errors.Join(err, errNotYet)
+		}
+	}
+	return err
 }
 
 // A gap is a hole in a partition's log: events below the offset are gone.
