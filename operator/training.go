@@ -1,14 +1,19 @@
 package operator
 
-import "github.com/weirstream/weir/ssm"
+import (
+	"math"
+
+	"github.com/weirstream/weir/ssm"
+)
 
 // RowSize is the length of one row of FeatureRows.
-const RowSize = nFeatures + 2
+const RowSize = nFeatures + nHorizons + 1
 
 // FeatureRows appends one row of RowSize numbers to dst for each value of a
 // stream but the first: the model's inputs for the step that forecasts the
-// value, then the coordinate that the value turned out to have, then the gap
-// before it in typical gaps. They are what a model is trained on, and computed
+// value; for each horizon the coordinate that its value turned out to have, the
+// value itself first, NaN for values after the stream's end; then the gap before
+// the value in typical gaps. They are what a model is trained on, and computed
 // by the code that serves it. times are Unix milliseconds.
 func FeatureRows(dst []float32, times []int64, values []float64) []float32 {
 	var n normalizer
@@ -20,12 +25,22 @@ func FeatureRows(dst []float32, times []int64, values []float64) []float32 {
 			row := len(dst)
 			dst = append(dst, make([]float32, RowSize)...)
 			n.features(dst[row:], ratio)
-			dst[row+nFeatures] = float32(n.axis().coordinate(x))
-			dst[row+nFeatures+1] = float32(ratio)
+			targets(dst[row+nFeatures:][:nHorizons], n.axis(), values[i:])
+			dst[row+nFeatures+nHorizons] = float32(ratio)
 		}
 		n.observe(x, gap)
 	}
 	return dst
+}
+
+// targets sets dst (nHorizons) to the coordinates on a of the values to come.
+func targets(dst []float32, a axis, values []float64) {
+	for k, h := range horizons {
+		dst[k] = float32(math.NaN())
+		if h <= len(values) {
+			dst[k] = float32(a.coordinate(values[h-1]))
+		}
+	}
 }
 
 // PriorWeights returns the shares of a stream's averaged surprises under m in each
@@ -43,7 +58,7 @@ func (m *Model) PriorWeights(times []int64, values []float64) ([]float64, error)
 	weights := make([]float64, nBins)
 	for i, x := range values[1:] {
 		in := rows[i*RowSize:][:RowSize]
-		stepper.Step(out, in[:nFeatures], in[nFeatures+1:], state)
+		stepper.Step(out, in[:nFeatures], in[RowSize-1:], state)
 		d, err := newDistribution(out, n.axis())
 		if err != nil {
 			return nil, err
