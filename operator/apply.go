@@ -36,10 +36,12 @@ func (p *pending) late() bool { return p.phase == Late }
 // state, the earlier first.
 type rows struct {
 	n      int
-	x      []float32   // (maxFields, nFeatures)
-	gap    []float32   // (maxFields), in typical gaps
-	out    []float32   // (maxFields, nLevels)
-	axes   []axis      // what the row's forecast is measured on
+	x      []float32 // (maxFields, nFeatures)
+	gap    []float32 // (maxFields), in typical gaps
+	out    []float32 // (maxFields, nOutputs)
+	axes   []axis    // what the row's forecast is measured on
+	number []uint64  // which of its field's values the row forecasts, the first being 0
+	ahead  []*foresight
 	states []ssm.State // of the row's field, or one of spare
 	spare  []ssm.State // copies, for events that must not change their field; nil until used
 	of     []int       // for each field of each pending event its row; noRow without a past
@@ -50,8 +52,8 @@ const noRow = -1
 
 func newRows() rows {
 	return rows{
-		x: make([]float32, maxFields*nFeatures), gap: make([]float32, maxFields), out: make([]float32, maxFields*nLevels),
-		axes: make([]axis, maxFields), states: make([]ssm.State, maxFields), spare: make([]ssm.State, maxFields),
+		x: make([]float32, maxFields*nFeatures), gap: make([]float32, maxFields), out: make([]float32, maxFields*nOutputs),
+		axes: make([]axis, maxFields), number: make([]uint64, maxFields), ahead: make([]*foresight, maxFields), states: make([]ssm.State, maxFields), spare: make([]ssm.State, maxFields),
 	}
 }
 
@@ -171,6 +173,7 @@ func (o *Operator) prepare(p *pending) {
 		f.normalizer.features(o.rows.x[r*nFeatures:(r+1)*nFeatures], ratio)
 		o.rows.gap[r] = float32(ratio)
 		o.rows.axes[r] = f.normalizer.axis()
+		o.rows.number[r], o.rows.ahead[r] = f.normalizer.n, f.foresight
 		o.rows.states[r] = f.state
 		if p.late() {
 			o.rows.spare[r] = append(o.rows.spare[r][:0], f.state...)
@@ -223,7 +226,7 @@ func (p *pending) learnField(v *Field, m *Model) {
 // flush steps the waiting rows and scores their events, in the order they came in.
 func (o *Operator) flush() {
 	if n := o.rows.n; n > 0 {
-		o.stepper.Step(o.rows.out[:n*nLevels], o.rows.x[:n*nFeatures], o.rows.gap[:n], o.rows.states[:n])
+		o.stepper.Step(o.rows.out[:n*nOutputs], o.rows.x[:n*nFeatures], o.rows.gap[:n], o.rows.states[:n])
 	}
 	for i := range o.pending {
 		o.score(&o.pending[i])

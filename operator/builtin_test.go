@@ -33,6 +33,7 @@ type track struct {
 	covered    []bool
 	surprises  []float64
 	normalizer normalizer
+	foresight  foresight
 	state      ssm.State
 	mean       float64
 }
@@ -52,7 +53,7 @@ func evaluate(tb testing.TB, m *Model, warm int) []*track {
 		tracks[i].normalizer.observe(s.Values[0], 0)
 		tracks[i].mean = s.Values[0]
 	}
-	x, out := make([]float32, len(streams)*nFeatures), make([]float32, len(streams)*nLevels)
+	x, out := make([]float32, len(streams)*nFeatures), make([]float32, len(streams)*nOutputs)
 	gap := make([]float32, len(streams))
 	stepper := m.ssm.NewStepper(16)
 	for t := 1; t < len(streams[0].Values); t++ {
@@ -63,10 +64,11 @@ func evaluate(tb testing.TB, m *Model, warm int) []*track {
 		}
 		stepper.Step(out, x, gap, states)
 		for i, tr := range tracks {
-			d, err := newDistribution(out[i*nLevels:], tr.normalizer.axis())
+			d, err := newDistribution(out[i*nOutputs:], tr.normalizer.axis())
 			if err != nil {
 				tb.Fatal(err)
 			}
+			tr.foresight.recall(&d, tr.normalizer.n)
 			tr.see(&d, streams[i].Values[t], t, t >= warm)
 		}
 	}
@@ -83,6 +85,7 @@ func (tr *track) see(d *distribution, x float64, t int, warm bool) {
 		tr.covered = append(tr.covered, f.Lower <= x && x <= f.Upper)
 		tr.surprises = append(tr.surprises, d.surprise(x, Both))
 	}
+	tr.foresight.learn(d, x, tr.normalizer.n)
 	tr.normalizer.observe(x, 60)
 	tr.mean += (x - tr.mean) / float64(t+1)
 }

@@ -19,7 +19,9 @@
 //
 //	normalizer   running statistics: what makes everything below free of units
 //	features     the model's input: the field's last value, change and level in those terms
-//	head         the model's output: quantiles of the next value, and its surprise
+//	head         the model's output: quantiles of the value 1, 8 and 64 events ahead
+//	foresight    what was forecast of the value 8 and 64 events ago, and which forecast fits best
+//	surprise     how far the value is from what was expected
 //	calibrator   the surprise's p-value among the stream's own past surprises
 //	decide       the p-value against the budget of false alarms
 //

@@ -13,7 +13,7 @@ func wildDistribution(t *rapid.T) distribution {
 	for _, x := range wildStream().Draw(t, "values") {
 		n.observe(x, 60)
 	}
-	out := make([]float32, nLevels)
+	out := make([]float32, nOutputs)
 	for i := range out {
 		out[i] = rapid.OneOf(rapid.Float32Range(-5, 5), rapid.Float32()).Draw(t, "out")
 	}
@@ -49,7 +49,7 @@ func TestSurpriseIsFiniteAndNotNegative(t *testing.T) {
 }
 
 func TestDirectionChoosesTheSide(t *testing.T) {
-	d, err := newDistribution(make([]float32, nLevels), axis{unit: 1, spread: 1})
+	d, err := newDistribution(make([]float32, nOutputs), axis{unit: 1, spread: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestDirectionChoosesTheSide(t *testing.T) {
 
 func TestBrokenModelOutputIsAnError(t *testing.T) {
 	for _, v := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
-		out := make([]float32, nLevels)
+		out := make([]float32, nOutputs)
 		out[7] = v
 		if _, err := newDistribution(out, axis{unit: 1, spread: 1}); err == nil {
 			t.Errorf("output %v accepted", v)
@@ -75,7 +75,7 @@ func TestBrokenModelOutputIsAnError(t *testing.T) {
 }
 
 func TestSurpriseGrowsWithTheDistanceFromForecastAndCentre(t *testing.T) {
-	d, err := newDistribution(make([]float32, nLevels), axis{origin: 5, unit: 1, centre: 0, spread: 1})
+	d, err := newDistribution(make([]float32, nOutputs), axis{origin: 5, unit: 1, centre: 0, spread: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

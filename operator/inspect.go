@@ -107,6 +107,10 @@ var OutlookLevels = [5]float64{0.05, 0.25, 0.5, 0.75, 0.95}
 // outlookPaths is how many futures an outlook is taken from: one batch of the stepper.
 const outlookPaths = batchRows
 
+// still is the coordinate below which a drawn change is none: many streams repeat their
+// last value exactly, which quantiles do not say.
+const still = 0.2
+
 // Outlook lets each field of a record run on for the given number of steps, along many
 // paths whose values are drawn from the model's own forecasts, and returns the quantiles
 // of the paths at each step. The same record gives the same outlook.
@@ -137,7 +141,7 @@ func (m *Model) runOn(f *field, gap float64, steps int) (Outlook, error) {
 		states = make([]ssm.State, outlookPaths)
 		pasts  = slices.Repeat([]normalizer{f.normalizer}, outlookPaths)
 		x      = make([]float32, outlookPaths*nFeatures)
-		out    = make([]float32, outlookPaths*nLevels)
+		out    = make([]float32, outlookPaths*nOutputs)
 		values = make([]float64, outlookPaths)
 	)
 	for i := range states {
@@ -153,7 +157,7 @@ func (m *Model) runOn(f *field, gap float64, steps int) (Outlook, error) {
 		}
 		step.Step(out, x, nil, states)
 		for i := range pasts {
-			d, err := newDistribution(out[i*nLevels:(i+1)*nLevels], pasts[i].axis())
+			d, err := newDistribution(out[i*nOutputs:(i+1)*nOutputs], pasts[i].axis())
 			if err != nil {
 				return o, fmt.Errorf("outlook of field %q: %w", f.name, err)
 			}
@@ -185,7 +189,7 @@ func (d *distribution) at(level float64) float64 {
 	share := min(max((level-levels[i-1])/(levels[i]-levels[i-1]), 0), 1)
 	c := d.coordinates[i-1] + float64(share*(d.coordinates[i]-d.coordinates[i-1]))
 	if math.Abs(c) < still {
-		c = 0 // as in a forecast: so small a change is none
+		c = 0
 	}
 	return d.axis.value(c)
 }

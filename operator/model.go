@@ -13,7 +13,7 @@ import (
 
 // featuresVersion counts the changes of what this package feeds to a model and reads
 // from it. A model names the version it was trained with.
-const featuresVersion = 1
+const featuresVersion = 2
 
 // A Lineage identifies everything that shapes a state: the model's numbers, the features
 // it sees and the record's format. States of different lineages do not mix.
@@ -31,9 +31,10 @@ type Model struct {
 // extra is the "weir" object of an event model's config.json, as far as it concerns
 // this package.
 type extra struct {
-	Features  int       `json:"features"`
-	Quantiles []float64 `json:"quantiles"`
-	Prior     []float64 `json:"prior"`
+	Features  int         `json:"features"`
+	Horizons  []int       `json:"horizons"`
+	Quantiles [][]float64 `json:"quantiles"`
+	Prior     []float64   `json:"prior"`
 }
 
 // LoadModel loads an event model from a folder, to be called by the given name. Errors
@@ -55,14 +56,27 @@ func LoadModel(fsys fs.FS, name string) (*Model, error) {
 		return nil, fmt.Errorf("load model %q: %w: it was made for features %d with %d inputs, this program has %d with %d",
 			name, ssm.ErrModel, x.Features, m.Dims().NInput, featuresVersion, nFeatures)
 	}
-	if !slices.Equal(x.Quantiles, levels[:]) || m.Dims().NOutput != nLevels {
-		return nil, fmt.Errorf("load model %q: %w: its quantiles are %v, want %v", name, ssm.ErrModel, x.Quantiles, levels)
+	if err := x.checkOutputs(m.Dims().NOutput); err != nil {
+		return nil, fmt.Errorf("load model %q: %w: %w", name, ssm.ErrModel, err)
 	}
 	p, err := newPrior(x.Prior)
 	if err != nil {
 		return nil, fmt.Errorf("load model %q: %w: %w", name, ssm.ErrModel, err)
 	}
 	return &Model{ssm: m, name: name, lineage: lineageOf(m, p), prior: p}, nil
+}
+
+// checkOutputs holds what the model says of its n outputs against what they are read as.
+func (x *extra) checkOutputs(n int) error {
+	want := [][]float64{levels[:]}
+	for range nHorizons - 1 {
+		want = append(want, furtherLevels[:])
+	}
+	if !slices.Equal(x.Horizons, horizons[:]) || !slices.EqualFunc(x.Quantiles, want, slices.Equal) || n != nOutputs {
+		return fmt.Errorf("its %d outputs are the quantiles %v at horizons %v, want %d: %v at %v, and a point",
+			n, x.Quantiles, x.Horizons, nOutputs, want, horizons)
+	}
+	return nil
 }
 
 func lineageOf(m *ssm.Model, p *prior) Lineage {
@@ -78,6 +92,6 @@ func (m *Model) Tag() string { return m.name + "@" + hex.EncodeToString(m.lineag
 
 // StateBytes is the size of the stored record of a stream with one unnamed field.
 func (m *Model) StateBytes() int {
-	s := &stream{fields: []field{{state: m.ssm.NewState()}}}
+	s := &stream{fields: []field{newField(nil, m)}}
 	return len(s.appendBinary(nil, m.lineage))
 }

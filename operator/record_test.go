@@ -85,11 +85,19 @@ func fixedStream(m *Model) *stream {
 		s.calibrator.bins[i] = float32(i) + 0.25
 	}
 	for i, name := range []string{"", "cpu", "mem\xff"} {
-		f := field{name: []byte(name), time: start - int64(i), state: m.ssm.NewState()}
+		f := newField([]byte(name), m)
+		f.time = start - int64(i)
 		f.counter = counter{total: 1000 + float64(i)/2, time: start + int64(i), start: start - 60*int64(i), seen: i%2 == 1}
 		f.normalizer.n, f.normalizer.changes = uint64(12000+i), uint64(400+i)
 		for j, v := range f.normalizer.floats() {
 			*v = float64(j+1) / 16
+		}
+		for j := range f.foresight.ahead {
+			at := float64(2*j + i)
+			f.foresight.ahead[j] = expectation{median: at / 4, spread: (at + 1) / 4}
+		}
+		for j := range f.foresight.trial {
+			f.foresight.trial[j] = float64(2*nAhead+j+i) / 4
 		}
 		for j := range f.state {
 			f.state[j] = float32(j-i) / 8
@@ -99,11 +107,11 @@ func fixedStream(m *Model) *stream {
 	return s
 }
 
-// testdata/record-v2.hex was written by testdata/record_v2.py, which knows the format
+// testdata/record-v3.hex was written by testdata/record_v3.py, which knows the format
 // from its description in stream.go alone. A change of the format needs a new
 // recordVersion and a new file; records in stores do not change with the program.
 func TestRecordFormatIsFrozen(t *testing.T) {
-	text, err := os.ReadFile("testdata/record-v2.hex")
+	text, err := os.ReadFile("testdata/record-v3.hex")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +142,9 @@ func TestRecordThatNoOperatorWritesIsRefused(t *testing.T) {
 		"NaN in a state":      func(s *stream) { s.fields[1].state[7] = float32(math.NaN()) },
 		"∞ in a state":        func(s *stream) { s.fields[2].state[0] = float32(math.Inf(-1)) },
 		"NaN in a statistic":  func(s *stream) { s.fields[0].normalizer.last = math.NaN() },
+		"NaN in a forecast":   func(s *stream) { s.fields[0].foresight.ahead[70].median = math.NaN() },
+		"a negative spread":   func(s *stream) { s.fields[2].foresight.ahead[0].spread = -1 },
+		"a negative miss":     func(s *stream) { s.fields[1].foresight.trial[theLast] = -1 },
 		"a negative bin":      func(s *stream) { s.calibrator.bins[3] = -1 },
 		"a negative count":    func(s *stream) { s.n = -1 },
 		"an endless late run": func(s *stream) { s.lateRun = lateRunLimit },
@@ -157,7 +168,7 @@ func TestRecordThatNoOperatorWritesIsRefused(t *testing.T) {
 func wideFields(m *Model, n int) []field {
 	fields := make([]field, n)
 	for i := range fields {
-		fields[i] = field{name: fmt.Appendf(nil, "f%03d", i), state: m.ssm.NewState()}
+		fields[i] = newField(fmt.Appendf(nil, "f%03d", i), m)
 	}
 	return fields
 }

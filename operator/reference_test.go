@@ -16,7 +16,7 @@ func TestBuiltinMatchesPyTorch(t *testing.T) {
 	tensors := readTensors(t, "testdata/telemetry-s.reference.safetensors")
 	input, gap, want := tensors["input"], tensors["gap"], tensors["output"]
 	m := loadBuiltin(t)
-	stepper, out := m.ssm.NewStepper(1), make([]float32, nLevels)
+	stepper, out := m.ssm.NewStepper(1), make([]float32, nOutputs)
 	const length = 200
 	worst, steps := 0.0, 0
 	for window := range len(gap) / length {
@@ -24,7 +24,7 @@ func TestBuiltinMatchesPyTorch(t *testing.T) {
 		for i := window * length; i < (window+1)*length; i++ {
 			stepper.Step(out, input[i*nFeatures:][:nFeatures], gap[i:i+1], state)
 			for k, v := range out {
-				worst = max(worst, math.Abs(float64(v-want[i*nLevels+k])))
+				worst = max(worst, math.Abs(float64(v-want[i*nOutputs+k])))
 			}
 			steps++
 		}

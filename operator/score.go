@@ -41,7 +41,7 @@ func (o *Operator) forecast(p *pending) []Forecast {
 			o.surprises = append(o.surprises, 0)
 			continue
 		}
-		f, surprise := o.forecastRow(row, p.event.Fields[i].Value)
+		f, surprise := o.forecastRow(row, p.event.Fields[i].Value, !p.late())
 		o.result.forecasts = append(o.result.forecasts, f)
 		o.surprises = append(o.surprises, surprise)
 		o.known = append(o.known, surprise)
@@ -49,16 +49,22 @@ func (o *Operator) forecast(p *pending) []Forecast {
 	return o.result.forecasts[at:len(o.result.forecasts):len(o.result.forecasts)]
 }
 
-// forecastRow reads one row's model outputs. Outputs that are no numbers, which only a
-// broken model gives, must not stay in the field's state: it begins anew, and the event
-// passes for ordinary.
-func (o *Operator) forecastRow(row int, value float64) (Forecast, float64) {
+// forecastRow reads one row's model outputs, of which the row's field keeps those of values
+// to come where it learns. Outputs that are no numbers, which only a broken model gives,
+// must not stay in the field's state: it begins anew, and the event passes for ordinary.
+func (o *Operator) forecastRow(row int, value float64, learns bool) (Forecast, float64) {
 	a := o.rows.axes[row]
-	d, err := newDistribution(o.rows.out[row*nLevels:(row+1)*nLevels], a)
+	d, err := newDistribution(o.rows.out[row*nOutputs:(row+1)*nOutputs], a)
 	if err != nil {
 		clear(o.rows.states[row])
+		*o.rows.ahead[row] = foresight{}
 		last := a.value(0)
 		return Forecast{YHat: last, Lower: last, Upper: last}, 0
+	}
+	f, n := o.rows.ahead[row], o.rows.number[row]
+	f.recall(&d, n)
+	if learns {
+		f.learn(&d, value, n)
 	}
 	return d.forecast(), d.surprise(value, o.cfg.Direction)
 }

@@ -48,12 +48,18 @@ type field struct {
 	time       int64 // of its last learnt value, in Unix milliseconds
 	counter    counter
 	normalizer normalizer
+	foresight  *foresight
 	state      ssm.State
 }
 
 // forget lets the stream begin anew.
 func (s *stream) forget() {
 	s.time, s.n, s.lateRun, s.calibrator, s.fields = 0, 0, 0, calibrator{}, nil
+}
+
+// newField returns a field without a past. It keeps name.
+func newField(name []byte, m *Model) field {
+	return field{name: name, foresight: new(foresight), state: m.ssm.NewState()}
 }
 
 // find returns the place of the field with this name, and whether it is there.
@@ -86,7 +92,7 @@ func (s *stream) field(name []byte) *field {
 func (s *stream) grow(name []byte, m *Model) *field {
 	at, ok := s.find(name)
 	if !ok {
-		s.fields = slices.Insert(s.fields, at, field{name: bytes.Clone(name), state: m.ssm.NewState()})
+		s.fields = slices.Insert(s.fields, at, newField(bytes.Clone(name), m))
 	}
 	return &s.fields[at]
 }
@@ -98,10 +104,10 @@ func (s *stream) grow(name []byte, m *Model) *field {
 //	|   4   |    1    |    3     |     16      |  8   |   8   |    4     |    4    |
 //	+-------+---------+----------+-------------+------+-------+----------+---------+
 //	|  calibrator (calibratorSize)                                                 |
-//	+-------------+------+------+---------+--------------+-------------------------+
-//	| name length | name | time | counter |  normalizer  |  state (4 × StateLen)   |  a field, by name
-//	|      2      |      |  8   |   25    | (fixed size) |                         |
-//	+-------------+------+------+---------+--------------+-------------------------+
+//	+-------------+------+------+---------+------------+-----------+---------------+
+//	| name length | name | time | counter | normalizer | foresight |     state     |  a field, by name
+//	|      2      |      |  8   |   25    |  (fixed)   |  (fixed)  | 4 × StateLen  |
+//	+-------------+------+------+---------+------------+-----------+---------------+
 //	| CRC-32C of all before: 4 |
 //	+--------------------------+
 //
@@ -109,7 +115,7 @@ func (s *stream) grow(name []byte, m *Model) *field {
 // the same value.
 const (
 	recordMagic   = "WSTR"
-	recordVersion = 2
+	recordVersion = 3
 	recordHead    = 4 + 1 + 3 + 16 + 8 + 8 + 4 + 4
 )
 
@@ -139,6 +145,7 @@ func (s *stream) appendBinary(b []byte, lineage Lineage) []byte {
 		b = binary.LittleEndian.AppendUint64(b, uint64(f.time))
 		b = f.counter.appendBinary(b)
 		b = f.normalizer.appendBinary(b)
+		b = f.foresight.appendBinary(b)
 		for _, v := range f.state {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 		}
@@ -199,20 +206,23 @@ func (f *field) decode(b []byte, m *Model) (int, error) {
 	}
 	at := 2 + int(binary.LittleEndian.Uint16(b))
 	normalizerAt := at + 8 + counterSize
-	stateAt := normalizerAt + normalizerSize
+	foresightAt := normalizerAt + normalizerSize
+	stateAt := foresightAt + foresightSize
 	end := stateAt + 4*m.ssm.StateLen()
 	if len(b) < end {
 		return 0, io.ErrUnexpectedEOF
 	}
-	f.name = bytes.Clone(b[2:at])
+	*f = newField(bytes.Clone(b[2:at]), m)
 	f.time = int64(binary.LittleEndian.Uint64(b[at:]))
 	if err := f.counter.decode(b[at+8:]); err != nil {
 		return 0, err
 	}
-	if err := f.normalizer.decode(b[normalizerAt:stateAt]); err != nil {
+	if err := f.normalizer.decode(b[normalizerAt:foresightAt]); err != nil {
 		return 0, err
 	}
-	f.state = m.ssm.NewState()
+	if err := f.foresight.decode(b[foresightAt:stateAt]); err != nil {
+		return 0, err
+	}
 	for i := range f.state {
 		v := math.Float32frombits(binary.LittleEndian.Uint32(b[stateAt+4*i:]))
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {

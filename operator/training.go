@@ -2,12 +2,16 @@ package operator
 
 import (
 	"math"
+	"slices"
 
 	"github.com/weirstream/weir/ssm"
 )
 
 // RowSize is the length of one row of FeatureRows.
 const RowSize = nFeatures + nHorizons + 1
+
+// Horizons are how many events ahead the targets of FeatureRows lie.
+func Horizons() []int { return slices.Clone(horizons[:]) }
 
 // FeatureRows appends one row of RowSize numbers to dst for each value of a
 // stream but the first: the model's inputs for the step that forecasts the
@@ -51,9 +55,10 @@ func (m *Model) PriorWeights(times []int64, values []float64) ([]float64, error)
 		return nil, nil
 	}
 	rows := FeatureRows(nil, times, values)
-	out, stepper, state := make([]float32, nLevels), m.ssm.NewStepper(1), []ssm.State{m.ssm.NewState()}
+	out, stepper, state := make([]float32, nOutputs), m.ssm.NewStepper(1), []ssm.State{m.ssm.NewState()}
 	var n normalizer
 	n.observe(values[0], 0)
+	var f foresight
 	var c calibrator
 	weights := make([]float64, nBins)
 	for i, x := range values[1:] {
@@ -63,6 +68,8 @@ func (m *Model) PriorWeights(times []int64, values []float64) ([]float64, error)
 		if err != nil {
 			return nil, err
 		}
+		f.recall(&d, n.n)
+		f.learn(&d, x, n.n)
 		c.observe(d.surprise(x, Both))
 		if i+1 >= warmEvents {
 			weights[binOf(c.recent)] += 1 / float64(len(values)-warmEvents)

@@ -9,21 +9,51 @@ from torch.nn import functional as F
 from scan import scan
 
 
+def fused(f):
+    """Compile f into few kernels for training on a GPU, where its memory is what such a function waits for."""
+    if not torch.cuda.is_available():
+        return f
+    compiled = torch.compile(f, dynamic=False)
+    return lambda *args: (compiled if torch.is_grad_enabled() else f)(*args)
+
+
+@fused
+def normed(x, weight, eps: float):
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * weight
+
+
+@fused
+def convolved(x, w, bias):
+    """Causal depthwise convolution, w (d_inner, d_conv), and SiLU."""
+    padded = F.pad(x, (0, 0, w.shape[1] - 1, 0))
+    return F.silu(bias + sum(padded[:, k : k + x.shape[1]] * w[:, k] for k in range(w.shape[1])))
+
+
+@fused
+def steps(dt, gap):
+    return F.softplus(dt) * gap[..., None]
+
+
+@fused
+def gated(y, x, skip, z):
+    return (y + x * skip) * F.silu(z)
+
+
 class RMSNorm(nn.Module):
     def __init__(self, width: int, eps: float = 1e-5):
         super().__init__()
         self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
 
     def forward(self, x):
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps) * self.weight
+        return normed(x, self.weight, self.eps)
 
 
 class Mixer(nn.Module):
     """in_proj, causal depthwise convolution, selective scan, gate, out_proj."""
 
-    def __init__(self, d_model: int, d_inner: int, d_state: int, d_conv: int, dt_rank: int):
+    def __init__(self, d_model: int, d_inner: int, d_state: int, d_conv: int, dt_rank: int, selective: bool):
         super().__init__()
-        self.dt_rank, self.d_state = dt_rank, d_state
+        self.dt_rank, self.d_state, self.selective = dt_rank, d_state, selective
         self.in_proj = nn.Linear(d_model, 2 * d_inner, bias=False)
         self.conv1d = nn.Conv1d(d_inner, d_inner, d_conv, groups=d_inner, padding=d_conv - 1)
         self.x_proj = nn.Linear(d_inner, dt_rank + 2 * d_state, bias=False)
@@ -37,18 +67,27 @@ class Mixer(nn.Module):
         with torch.no_grad():
             self.dt_proj.bias.copy_(dt + torch.log(-torch.expm1(-dt)))
             nn.init.uniform_(self.dt_proj.weight, -(dt_rank**-0.5), dt_rank**-0.5)
+            self.hold()
+
+    def hold(self):
+        """Keep B, C and Δ of a mixer that is not selective from depending on the input.
+
+        Its last channel carries the constant silu(1), which is all that x_proj reads: time-invariant in the
+        published format.
+        """
+        if not self.selective:
+            self.conv1d.weight[-1] = 0
+            self.conv1d.bias[-1] = 1
+            self.x_proj.weight[:, :-1] = 0
 
     def forward(self, x, gap):
         """x: (batch, length, d_model); gap: (batch, length), multiplies Δ."""
         x, z = self.in_proj(x).chunk(2, -1)
-        w = self.conv1d.weight[:, 0]  # (d_inner, d_conv)
-        padded = F.pad(x, (0, 0, w.shape[1] - 1, 0))
-        x = self.conv1d.bias + sum(padded[:, k : k + x.shape[1]] * w[:, k] for k in range(w.shape[1]))
-        x = F.silu(x)
+        x = convolved(x, self.conv1d.weight[:, 0], self.conv1d.bias)
         dt, b, c = self.x_proj(x).split([self.dt_rank, self.d_state, self.d_state], -1)
-        delta = F.softplus(self.dt_proj(dt)) * gap[..., None]
-        y = scan(x, delta, -torch.exp(self.A_log), b, c) + x * self.D
-        return self.out_proj(y * F.silu(z))
+        delta = steps(self.dt_proj(dt), gap)
+        y = scan(x, delta, -torch.exp(self.A_log), b, c)
+        return self.out_proj(gated(y, x, self.D, z))
 
 
 class Block(nn.Module):
@@ -70,9 +109,11 @@ class Backbone(nn.Module):
 class EventModel(nn.Module):
     """Linear input, Mamba blocks, norm, linear head: (batch, length, n_input) to (batch, length, n_output)."""
 
-    def __init__(self, n_input: int, n_output: int, d_model=32, n_layer=2, d_state=16, d_conv=4, expand=2, dt_rank=2):
+    def __init__(
+        self, n_input: int, n_output: int, d_model=32, n_layer=2, d_state=16, d_conv=4, expand=2, dt_rank=2, selective=True
+    ):
         super().__init__()
-        self.backbone = Backbone(n_layer, d_model, expand * d_model, d_state, d_conv, dt_rank)
+        self.backbone = Backbone(n_layer, d_model, expand * d_model, d_state, d_conv, dt_rank, selective)
         self.weir = nn.ModuleDict({"input": nn.Linear(n_input, d_model), "head": nn.Linear(d_model, n_output)})
         self.config = {
             "architectures": ["MambaForCausalLM"],
@@ -90,6 +131,11 @@ class EventModel(nn.Module):
             "use_conv_bias": True,
             "dtype": "float32",
         }
+
+    @torch.no_grad()
+    def hold(self):
+        for layer in self.backbone.layers:
+            layer.mixer.hold()
 
     def forward(self, x, gap):
         x = self.weir["input"](x)

@@ -1,9 +1,10 @@
 """Train an event model on rows written by training/export.
 
-    python3 training/train.py --rows FILE --out DIR [--steps N]
+    python3 training/train.py --rows FILE --out DIR [--minutes M]
 
 Writes config.json, model.safetensors, log.json and reference.safetensors (inputs and outputs of the trained
-model on validation windows, to check other implementations against) to DIR.
+model on validation windows, to check other implementations against) to DIR. Without a GPU it trains the same
+model, much slower.
 """
 
 import argparse
@@ -15,27 +16,13 @@ import time
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn import functional as F
 
 import scan
+from loss import HORIZONS, LEVELS, N_OUTPUT, POINT_SHARE, losses
 from mamba import EventModel
 
-LEVELS = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]
-MEDIAN, LOWER, UPPER = 5, 2, 8
-MIN_INCREMENT = 1e-3
-STILL = 0.05  # a median nearer to the last value than this is the last value
-SOURCES = ["nezha", "asd", "nab", "smd", "synthetic"]
-SHARES = [0.20, 0.13, 0.07, 0.28, 0.32]  # of the training windows
-TARGET_BOUND = 12.0  # of a coordinate in the loss; beyond it only the side matters
-FEATURES_VERSION = 1
-
-
-def quantiles(out):
-    """Map outputs (…, 11) to ascending quantiles: the median, and softplus increments outwards."""
-    median = out[..., MEDIAN : MEDIAN + 1]
-    up = median + torch.cumsum(F.softplus(out[..., MEDIAN + 1 :]) + MIN_INCREMENT, -1)
-    down = median - torch.cumsum((F.softplus(out[..., :MEDIAN]) + MIN_INCREMENT).flip(-1), -1)
-    return torch.cat([down.flip(-1), median, up], -1)
+SHARES = [0.20, 0.13, 0.07, 0.28, 0.32]  # of the training windows: nezha, asd, nab, smd, synthetic
+FEATURES_VERSION = 2
 
 
 class Rows:
@@ -45,7 +32,7 @@ class Rows:
         tensors = load_file(path)
         self.rows = tensors["rows"].to(device)
         self.segments = tensors["segments"].to(device)
-        self.n_input = self.rows.shape[1] - 2
+        self.n_input = self.rows.shape[1] - len(HORIZONS) - 1
         changes = (self.rows[:, self.n_input] != 0).long().cumsum(0)
         changed = torch.cat([changes.new_zeros(1), changes])
         first, count = self.segments[:, 0], self.segments[:, 1]
@@ -62,10 +49,10 @@ class Rows:
             self.weights.append(w)
 
     def windows(self, batch, length, kept, generator):
-        """Return features, target, gap, whether a row counts, and each window's source."""
+        """Return features, targets (batch, length, horizons), gap, and whether a row counts."""
         device = self.rows.device
         chosen = torch.multinomial(self.weights[kept].float(), batch, True, generator=generator)
-        first, count, source = self.segments[chosen, 0], self.segments[chosen, 1], self.segments[chosen, 2]
+        first, count = self.segments[chosen, 0], self.segments[chosen, 1]
         room = (count - length).clamp(min=0)
         start = (torch.rand(batch, generator=generator, device=device) * (room + 1)).long().clamp(max=room)
         start *= torch.rand(batch, generator=generator, device=device) > 0.25
@@ -74,95 +61,70 @@ class Rows:
         # Mid-stream the true state is not zero; let it settle.
         settled = torch.arange(length, device=device)[None] >= torch.where(start > 0, 16, 0)[:, None]
         rows = self.rows[first[:, None] + at.clamp(max=count[:, None] - 1)]
-        return rows[..., : self.n_input], rows[..., self.n_input], rows[..., self.n_input + 1], counts & settled, source
+        return rows[..., : self.n_input], rows[..., self.n_input : -1], rows[..., -1], counts & settled
 
 
-def mirrored(features, target, generator):
-    """Turn some windows upside down: the first five features and the target change sign."""
-    flip = torch.rand(len(target), generator=generator, device=target.device) < 0.15
-    sign = torch.where(flip, -1.0, 1.0)[:, None]
-    features = torch.cat([features[..., :5] * sign[..., None], features[..., 5:]], -1)
-    return features, target * sign
-
-
-def pinball(q, target, counts):
-    """Return the mean weighted quantile loss."""
-    levels = q.new_tensor(LEVELS)
-    # 1/sqrt(level (1 - level)) makes the levels' losses alike in size.
-    weight = (levels * (1 - levels)).rsqrt()
-    weight[MEDIAN] *= 3
-    weight[LOWER] *= 1.5
-    weight[UPPER] *= 1.5
-    error = target.clamp(-TARGET_BOUND, TARGET_BOUND)[..., None] - q
-    loss = torch.maximum(levels * error, (levels - 1) * error) @ (weight / weight.sum())
-    return loss[counts].mean()
+def mirrored(features, targets, generator):
+    """Turn some windows upside down: the first five features and the targets change sign."""
+    flip = torch.rand(len(targets), generator=generator, device=targets.device) < 0.15
+    sign = torch.where(flip, -1.0, 1.0)[:, None, None]
+    return torch.cat([features[..., :5] * sign, features[..., 5:]], -1), targets * sign
 
 
 @torch.no_grad()
-def measure(model, data, device, batches=6, still=STILL):
-    """Return loss, skill and coverage on the validation windows, by source.
-
-    skill: 1 − median error / the last value's median error, in units of change, averaged over the windows
-    where the last value's is not 0.
-    """
+def measure(model, data, device):
+    """Return the losses on the validation windows, by horizon, then the point forecast's."""
     generator = torch.Generator(device).manual_seed(7)
-    losses, sums = [], {name: [] for name in SOURCES}
-    for _ in range(batches):
-        x, target, gap, counts, source = data.windows(256, 1024, 1, generator)
-        q = quantiles(model(x, gap))
-        losses.append(pinball(q, target, counts).item())
-        target = target.clamp(-TARGET_BOUND, TARGET_BOUND)
-        mid = torch.where(q[..., MEDIAN].abs() < still, 0.0, q[..., MEDIAN])
-        counts[:, :64] = False
-        nan = torch.full_like(target, float("nan"))
-        error = torch.where(counts, (torch.sinh(target) - torch.sinh(mid)).abs(), nan).nanmedian(1).values
-        unchanged = torch.where(counts, torch.sinh(target).abs(), nan).nanmedian(1).values
-        inside = (target >= q[..., LOWER]) & (target <= q[..., UPPER]) & counts
-        covered, total = inside.sum(1), counts.sum(1)
-        for i, name in enumerate(SOURCES):
-            sums[name].append(torch.stack([error, unchanged, covered, total])[:, source == i])
-    report = {"loss": sum(losses) / len(losses)}
-    for name, parts in sums.items():
-        error, unchanged, covered, total = torch.cat(parts, 1)
-        moving = unchanged > 0
-        report[name] = {
-            "skill": (1 - error[moving] / unchanged[moving]).mean().item(),
-            "skill_median": (1 - error[moving] / unchanged[moving]).median().item(),
-            "coverage": (covered.sum() / total.sum()).item(),
-            "still_error": error[~moving].mean().item(),
-        }
-    return report
+    batch, rounds = (256, 6) if device.type == "cuda" else (16, 4)
+    sums = []
+    for _ in range(rounds):
+        x, targets, gap, counts = data.windows(batch, 1024, 1, generator)
+        sums.append(losses(model(x, gap), targets, counts))
+    return [round(v, 6) for v in torch.stack(sums).mean(0).tolist()]
+
+
+def optimizer_of(model, rate):
+    slow = {"A_log", "D", "bias"}
+    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and name.split(".")[-1] not in slow]
+    others = [p for name, p in model.named_parameters() if not (p.ndim > 1 and name.split(".")[-1] not in slow)]
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.98)
+    )
 
 
 def train(data, args, device):
     torch.manual_seed(args.seed)
-    model = EventModel(data.n_input, len(LEVELS), n_layer=args.layers).to(device)
+    model = EventModel(
+        data.n_input, N_OUTPUT, args.d_model, args.layers, args.d_state, expand=args.expand, selective=not args.time_invariant
+    ).to(device)
     average = copy.deepcopy(model)
-    slow = {"A_log", "D", "bias"}
-    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and name.split(".")[-1] not in slow]
-    others = [p for name, p in model.named_parameters() if not (p.ndim > 1 and name.split(".")[-1] not in slow)]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
-                                  lr=args.lr, betas=(0.9, 0.98))
+    optimizer = optimizer_of(model, args.lr)
+    shares = torch.tensor([1.0, args.further, args.further, POINT_SHARE], device=device)
     generator = torch.Generator(device).manual_seed(args.seed)
-    log, began = [], time.time()
-    for step in range(args.steps):
-        rate = args.lr * min(1, (step + 1) / 500) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
+    log, began, step, done = [], time.time(), 0, 0.0
+    while done < 1:
+        before, done = done, min(1, max((step + 1) / args.steps, (time.time() - began) / (60 * args.minutes)))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = args.lr * min(1, (step + 1) / 500) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         # One window in four is long, so that the state's far end is trained as well.
-        batch, length = (args.batch // 4, 2048) if step % 4 == 3 else (args.batch, 512)
-        x, target, gap, counts, _ = data.windows(batch, length, 0, generator)
-        x, target = mirrored(x, target, generator)
-        loss = pinball(quantiles(model(x, gap)), target, counts)
+        batch, length = (max(args.batch // 4, 1), 2048) if step % 4 == 3 else (args.batch, 512)
+        x, targets, gap, counts = data.windows(batch, length, 0, generator)
+        x, targets = mirrored(x, targets, generator)
+        loss = losses(model(x, gap), targets, counts) @ shares
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        model.hold()
         keep = min(0.999, (step + 1) / (step + 10))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - keep)
-        if (step + 1) % max(1, args.steps // 10) == 0:
-            log.append({"step": step + 1, "train_loss": loss.item(), "seconds": round(time.time() - began), **measure(average, data, device)})
+        step += 1
+        if step % 20 == 0 and device.type == "cuda":
+            torch.cuda.synchronize()  # or the clock above runs ahead of the work
+        if int(10 * done) > int(10 * before):
+            seconds = round(time.time() - began)
+            log.append({"step": step, "train_loss": loss.item(), "seconds": seconds, "losses": measure(average, data, device)})
             print(json.dumps(log[-1]), flush=True)
     return average, log
 
@@ -171,11 +133,13 @@ def train(data, args, device):
 def save(model, data, log, args, device):
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    weir = {"n_input": data.n_input, "n_output": len(LEVELS), "quantiles": LEVELS, "features": FEATURES_VERSION}
+    weir = {
+        "n_input": data.n_input, "n_output": N_OUTPUT, "horizons": HORIZONS, "quantiles": LEVELS, "features": FEATURES_VERSION
+    }
     (out / "config.json").write_text(json.dumps({**model.config, "weir": weir}, indent=2) + "\n")
     save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, out / "model.safetensors", {"format": "pt"})
     (out / "log.json").write_text(json.dumps({"args": vars(args), "log": log}, indent=1) + "\n")
-    x, target, gap, _, _ = data.windows(4, 200, 1, torch.Generator(device).manual_seed(9))
+    x, _, gap, _ = data.windows(4, 200, 1, torch.Generator(device).manual_seed(9))
     y = model(x, gap)
     save_file({k: v.float().cpu().contiguous() for k, v in {"input": x, "gap": gap, "output": y}.items()}, out / "reference.safetensors")
 
@@ -184,10 +148,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--batch", type=int, default=512, help="windows of 512 events a step")
+    parser.add_argument("--steps", type=int, default=20000, help="at most")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="at most; the learning rate's schedule ends then")
+    parser.add_argument("--batch", type=int, default=256, help="windows of 512 events a step")
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--d-model", type=int, default=64)
+    parser.add_argument("--expand", type=int, default=1, help="d_inner / d_model")
+    parser.add_argument("--d-state", type=int, default=8)
+    parser.add_argument("--time-invariant", action="store_true", help="keep B, C and Δ from depending on the input")
+    parser.add_argument("--further", type=float, default=0.1, help="what each further horizon's loss counts for")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -198,8 +168,6 @@ def main():
     data = Rows(args.rows, device)
     print(f"{len(data.segments)} streams, {len(data.rows)} rows", flush=True)
     model, log = train(data, args, device)
-    for still in (0.01, 0.02, 0.1, 0.2):
-        print(json.dumps({"still": still, **measure(model, data, device, still=still)}), flush=True)
     save(model, data, log, args, device)
 
 

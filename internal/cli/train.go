@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,7 +73,7 @@ func (c *trainCmd) Run(ctx context.Context, std *streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	start, q, err := c.start()
+	start, f, err := c.start()
 	if err != nil {
 		return err
 	}
@@ -92,7 +91,7 @@ func (c *trainCmd) Run(ctx context.Context, std *streams) error {
 	if c.From == "scratch" {
 		options.Rate = scratchRate
 	}
-	run, err := train.NewRun(start, q, train.NewData(start.Dims().NInput, c.Window, series), options)
+	run, err := train.NewRun(start, f, train.NewData(start.Dims().NInput, c.Window, operator.Horizons(), series), options)
 	if err != nil {
 		return err
 	}
@@ -135,7 +134,7 @@ func (c *trainCmd) steps() int {
 }
 
 // start returns the model to start from and what its outputs mean.
-func (c *trainCmd) start() (*ssm.Model, *train.Quantiles, error) {
+func (c *trainCmd) start() (*ssm.Model, *train.Forecasts, error) {
 	use := c.From
 	if use == "scratch" {
 		use = "builtin:" + builtin.Names[0] // of its shape
@@ -154,11 +153,11 @@ func (c *trainCmd) start() (*ssm.Model, *train.Quantiles, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := quantilesOf(m)
+	f, err := forecastsOf(m)
 	if err == nil && c.From == "scratch" {
 		m, err = fresh(m, c.Seed)
 	}
-	return m, q, err
+	return m, f, err
 }
 
 // fresh returns a model of m's shape with initial parameters. What m has learnt of
@@ -174,36 +173,6 @@ func fresh(m *ssm.Model, seed uint64) (*ssm.Model, error) {
 		return nil, err
 	}
 	return ssm.New(m.Dims(), train.Initial(m.Dims(), seed), text)
-}
-
-// quantilesOf returns the loss of a model that operator.LoadModel accepts: it reads
-// outputs as package operator does. Each level's loss is weighed by
-// 1/sqrt(level·(1−level)), which makes them alike in size; the median, which is the
-// forecast, three times, and the edges of the 90% band one and a half times as much.
-func quantilesOf(m *ssm.Model) (*train.Quantiles, error) {
-	var x struct {
-		Quantiles []float64 `json:"quantiles"`
-	}
-	if err := json.Unmarshal(m.Extra(), &x); err != nil {
-		return nil, fmt.Errorf("%w: %w", ssm.ErrModel, err)
-	}
-	q := &train.Quantiles{Levels: x.Quantiles, Median: len(x.Quantiles) / 2, MinIncrement: 1e-3, TargetBound: 12}
-	total := 0.0
-	for i, level := range q.Levels {
-		w := 1 / math.Sqrt(level*(1-level))
-		switch {
-		case i == q.Median:
-			w *= 3
-		case level == 0.05 || level == 0.95:
-			w *= 1.5
-		}
-		q.Weights = append(q.Weights, w)
-		total += w
-	}
-	for i := range q.Weights {
-		q.Weights[i] /= total
-	}
-	return q, nil
 }
 
 // resume goes on from the checkpoint that a run of the same command has left.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/ssm/train"
 )
 
@@ -167,7 +168,7 @@ func TestProgressOnATerminalIsOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	options := train.RunOptions{Options: train.Options{Rate: 1e-3, Clip: 1, Steps: 3}, Batch: 1}
-	run, err := train.NewRun(start, q, train.NewData(start.Dims().NInput, 32, series), options)
+	run, err := train.NewRun(start, q, train.NewData(start.Dims().NInput, 32, operator.Horizons(), series), options)
 	if err != nil {
 		t.Fatal(err)
 	}

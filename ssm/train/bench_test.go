@@ -14,7 +14,7 @@ func BenchmarkStep(b *testing.B) {
 		DModel: 64, DInner: 128, DState: 16, DConv: 4, DTRank: 4, NLayer: 2,
 		NInput: 12, NOutput: 5, UseConvBias: true, NormEps: 1e-5,
 	}
-	t, err := NewTrainer(randomModel(b, d, 1), testQuantiles, Options{Rate: 1e-3, Clip: 1, Steps: 1000})
+	t, err := NewTrainer(randomModel(b, d, 1), testForecasts, Options{Rate: 1e-3, Clip: 1, Steps: 1000})
 	if err != nil {
 		b.Fatal(err)
 	}

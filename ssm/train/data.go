@@ -16,10 +16,10 @@ const (
 	maxHeldOut = 256
 )
 
-// A Series is what one stream teaches: rows of n_input inputs, the target and the
-// gap, in time order. Rows from Split on are held out.
+// A Series is what one stream teaches: rows of n_input inputs, the target at each
+// horizon, and the gap, in time order. Rows from Split on are held out.
 type Series struct {
-	Rows  []float32 // (length, n_input + 2)
+	Rows  []float32 // (length, n_input + n_horizon + 1)
 	Split int
 }
 
@@ -27,14 +27,16 @@ type Series struct {
 // not changed.
 type Data struct {
 	nInput, length int
+	horizons       []int // how many rows ahead of a row's inputs its targets lie, the next row's being 1
 	series         []Series
 	upTo           []float64 // the series' weights, added up
 }
 
-// NewData returns data of windows of the given length. Series without a row to
-// train on are only held out.
-func NewData(nInput, length int, series []Series) *Data {
-	d := &Data{nInput: nInput, length: length, series: series}
+// NewData returns data of windows of the given length; horizons are how many rows ahead
+// each target of a row lies, its own value being 1. Series without a row to train on are
+// only held out.
+func NewData(nInput, length int, horizons []int, series []Series) *Data {
+	d := &Data{nInput: nInput, length: length, horizons: horizons, series: series}
 	total := 0.0
 	for _, s := range series {
 		total += d.weight(s)
@@ -43,10 +45,13 @@ func NewData(nInput, length int, series []Series) *Data {
 	return d
 }
 
+// wide is the length of a row.
+func (d *Data) wide() int { return d.nInput + len(d.horizons) + 1 }
+
 // weight is how often a series is drawn from: by its length, less where it hardly
 // ever changes and teaches the same thing in every window.
 func (d *Data) weight(s Series) float64 {
-	changed, wide := 0, d.nInput+2
+	changed, wide := 0, d.wide()
 	for t := range s.Split {
 		if s.Rows[t*wide+d.nInput] != 0 {
 			changed++
@@ -73,22 +78,32 @@ func (d *Data) batch(seed uint64, step, n int) []Window {
 		if first > 0 {
 			counted += settle
 		}
-		windows[i] = d.window(s, first, min(first+d.length, s.Split), counted)
+		windows[i] = d.window(s, first, min(first+d.length, s.Split), counted, s.Split)
 	}
 	return windows
 }
 
-// window copies rows first … end-1; those from counted on count.
-func (d *Data) window(s *Series, first, end, counted int) Window {
-	n, wide := end-first, d.nInput+2
+// window copies rows first … end-1; those from counted on count. Values of row until and
+// later are no targets.
+func (d *Data) window(s *Series, first, end, counted, until int) Window {
+	n, wide := end-first, d.wide()
 	w := Window{
 		Inputs: make([]float32, n*d.nInput), Gaps: make([]float32, n),
-		Targets: make([]float32, n), Counts: make([]bool, n),
+		Targets: make([]float32, n), Counts: make([]bool, n), Further: make([][]float32, len(d.horizons)-1),
+	}
+	for k := range w.Further {
+		w.Further[k] = make([]float32, n)
 	}
 	for t := range n {
 		row := s.Rows[(first+t)*wide:][:wide]
 		copy(w.Inputs[t*d.nInput:], row[:d.nInput])
-		w.Targets[t], w.Gaps[t] = row[d.nInput], row[d.nInput+1]
+		w.Targets[t], w.Gaps[t] = row[d.nInput], row[wide-1]
+		for k, h := range d.horizons[1:] {
+			w.Further[k][t] = row[d.nInput+1+k]
+			if first+t+h-1 >= until {
+				w.Further[k][t] = float32(math.NaN())
+			}
+		}
 		w.Counts[t] = first+t >= counted
 	}
 	return w
@@ -102,9 +117,9 @@ func (d *Data) heldOut() []Window {
 	half := max(d.length/2, 1)
 	for i := range d.series {
 		s := &d.series[i]
-		rows := len(s.Rows) / (d.nInput + 2)
+		rows := len(s.Rows) / d.wide()
 		for counted := s.Split; counted < rows; counted += half {
-			windows = append(windows, d.window(s, max(counted-half, 0), min(counted+half, rows), counted))
+			windows = append(windows, d.window(s, max(counted-half, 0), min(counted+half, rows), counted, rows))
 		}
 	}
 	if len(windows) <= maxHeldOut {

@@ -16,7 +16,7 @@ type oracle struct {
 	p map[string][]float64
 }
 
-func (o *oracle) lossSum(w *Window, q *Quantiles) float64 {
+func (o *oracle) lossSum(w *Window, f *Forecasts) float64 {
 	rows := o.outputs(w)
 	total := 0.0
 	for t, row := range rows {
@@ -31,22 +31,37 @@ func (o *oracle) lossSum(w *Window, q *Quantiles) float64 {
 			continue
 		}
 		if w.Counts == nil || w.Counts[t] {
-			total += oraclePinball(row, float64(w.Targets[t]), q)
+			total += oracleForecasts(row, w, t, f)
 		}
 	}
 	return total
 }
 
-func oraclePinball(out []float64, target float64, q *Quantiles) float64 {
-	target = min(max(target, -q.TargetBound), q.TargetBound)
-	loss := 0.0
-	for i, level := range q.Levels {
-		at := out[q.Median]
-		for j := q.Median + 1; j <= i; j++ {
-			at += math.Log1p(math.Exp(out[j])) + q.MinIncrement
+func oracleForecasts(out []float64, w *Window, t int, f *Forecasts) float64 {
+	target := min(max(float64(w.Targets[t]), -f.TargetBound), f.TargetBound)
+	loss := f.PointWeight * f.PointScale * math.Log1p(math.Abs(target-out[len(out)-1])/f.PointScale)
+	for k := range f.Horizons {
+		q := &f.Horizons[k]
+		if k > 0 {
+			target = min(max(float64(w.Further[k-1][t]), -f.TargetBound), f.TargetBound)
 		}
-		for j := i; j < q.Median; j++ {
-			at -= math.Log1p(math.Exp(out[j])) + q.MinIncrement
+		if !math.IsNaN(target) {
+			loss += oraclePinball(out, target, q, f.MinIncrement)
+		}
+		out = out[len(q.Levels):]
+	}
+	return loss
+}
+
+func oraclePinball(out []float64, target float64, q *Quantiles, least float64) float64 {
+	loss, median := 0.0, len(q.Levels)/2
+	for i, level := range q.Levels {
+		at := out[median]
+		for j := median + 1; j <= i; j++ {
+			at += math.Log1p(math.Exp(out[j])) + least
+		}
+		for j := i; j < median; j++ {
+			at -= math.Log1p(math.Exp(out[j])) + least
 		}
 		loss += q.Weights[i] * max(level*(target-at), (level-1)*(target-at))
 	}
@@ -153,7 +168,7 @@ func (o *oracle) layer(name string, rows [][]float64, gaps []float32) {
 func variants() map[string]ssm.Dims {
 	event := ssm.Dims{
 		DModel: 5, DInner: 18, DState: 3, DConv: 4, DTRank: 2, NLayer: 2,
-		NInput: 4, NOutput: 5, UseConvBias: true, NormEps: 1e-5,
+		NInput: 4, NOutput: 9, UseConvBias: true, NormEps: 1e-5,
 	}
 	token := event
 	token.NInput, token.NOutput, token.Vocab, token.TieHead = 0, 0, 11, true
@@ -166,14 +181,19 @@ func variants() map[string]ssm.Dims {
 	return map[string]ssm.Dims{"event": event, "token": token, "untied": untied, "one tap": oneTap, "wide rank": wide}
 }
 
-var testQuantiles = &Quantiles{
-	Levels: []float64{0.05, 0.25, 0.5, 0.75, 0.95}, Weights: []float64{0.1, 0.2, 0.4, 0.2, 0.1},
-	Median: 2, MinIncrement: 1e-3, TargetBound: 2,
+// testForecasts are of 9 outputs at two horizons.
+var testForecasts = &Forecasts{
+	Horizons: []Quantiles{
+		{Levels: []float64{0.05, 0.25, 0.5, 0.75, 0.95}, Weights: []float64{0.1, 0.2, 0.4, 0.2, 0.1}},
+		{Levels: []float64{0.1, 0.5, 0.9}, Weights: []float64{0.1, 0.2, 0.1}},
+	},
+	PointScale: 0.5, PointWeight: 0.3, MinIncrement: 1e-3, TargetBound: 2,
 }
 
-// randomWindow makes n rows; a few do not count, some targets lie beyond the bound.
+// randomWindow makes n rows; a few do not count, some targets lie beyond the bound, some
+// further ones are not known.
 func randomWindow(d ssm.Dims, n int, rng *rand.Rand) *Window {
-	w := &Window{}
+	w := &Window{Further: make([][]float32, 1)}
 	for t := range n {
 		if d.Vocab > 0 {
 			w.Tokens = append(w.Tokens, int32(rng.IntN(d.Vocab)))
@@ -184,6 +204,11 @@ func randomWindow(d ssm.Dims, n int, rng *rand.Rand) *Window {
 		}
 		w.Gaps = append(w.Gaps, float32(rng.ExpFloat64()))
 		w.Targets = append(w.Targets, float32(rng.NormFloat64()))
+		further := rng.NormFloat64()
+		if t%5 == 0 {
+			further = math.NaN()
+		}
+		w.Further[0] = append(w.Further[0], float32(further))
 		w.Counts = append(w.Counts, t > 3)
 	}
 	return w
@@ -211,14 +236,14 @@ func TestGradientsAreThoseOfFiniteDifferences(t *testing.T) {
 					o.p[tensor.Name] = append(o.p[tensor.Name], float64(tensor.Data[i]))
 				}
 			}
-			loss := testQuantiles.loss()
+			loss := testForecasts.loss()
 			if d.Vocab > 0 {
 				loss = CrossEntropy(d.Vocab)
 			}
 			w := randomWindow(d, chunk+7, rng)
 			grad := newParams(d, p.tensors)
 			got := new(pass).run(newNetwork(d, p, loss), grad, w, 1)
-			if want := o.lossSum(w, testQuantiles); math.Abs(got/want-1) > 1e-5 {
+			if want := o.lossSum(w, testForecasts); math.Abs(got/want-1) > 1e-5 {
 				t.Errorf("the loss is %v, want %v", got, want)
 			}
 			for _, tensor := range grad.tensors {
@@ -247,7 +272,7 @@ func (o *oracle) checkDirection(t *testing.T, grad ssm.Tensor, w *Window, rng *r
 		for i := range at {
 			at[i] = kept[i] + by*direction[i]
 		}
-		return o.lossSum(w, testQuantiles)
+		return o.lossSum(w, testForecasts)
 	}
 	want := (moved(step) - moved(-step)) / (2 * step)
 	copy(at, kept)

@@ -50,10 +50,10 @@ type Run struct {
 }
 
 // NewRun prepares a run from m, and measures the held-out loss before it. The data
-// must have rows to train on and rows held out. See NewTrainer for q and the error.
+// must have rows to train on and rows held out. See NewTrainer for f and the error.
 // A run whose Options.Steps is 0 has none yet: call Plan or Restore.
-func NewRun(m *ssm.Model, q *Quantiles, data *Data, o RunOptions) (*Run, error) {
-	t, err := NewTrainer(m, q, o.Options)
+func NewRun(m *ssm.Model, f *Forecasts, data *Data, o RunOptions) (*Run, error) {
+	t, err := NewTrainer(m, f, o.Options)
 	if err != nil {
 		return nil, err
 	}

@@ -15,11 +15,11 @@ import (
 
 var tinyDims = ssm.Dims{
 	DModel: 8, DInner: 16, DState: 4, DConv: 3, DTRank: 1, NLayer: 2,
-	NInput: 1, NOutput: 5, UseConvBias: true, NormEps: 1e-5,
+	NInput: 1, NOutput: 9, UseConvBias: true, NormEps: 1e-5,
 }
 
-// echo returns series whose target is the input of three rows ago, which only a
-// memory can know.
+// echo returns series whose targets are the inputs of three and one rows ago, which only
+// a memory can know.
 func echo(n int) []Series {
 	rng := rand.New(rand.NewPCG(5, 5))
 	series := make([]Series, n)
@@ -29,7 +29,11 @@ func echo(n int) []Series {
 			inputs[t] = float32(rng.IntN(2)*2 - 1)
 		}
 		for t := range 200 {
-			series[i].Rows = append(series[i].Rows, inputs[t+3], inputs[t], 1)
+			further := float32(math.NaN())
+			if t+2 < 200 {
+				further = inputs[t+2]
+			}
+			series[i].Rows = append(series[i].Rows, inputs[t+3], inputs[t], further, 1)
 		}
 		series[i].Split = 160
 	}
@@ -45,7 +49,7 @@ func echoOptions(steps int) RunOptions {
 
 func newEchoRun(t *testing.T, steps int) *Run {
 	t.Helper()
-	r, err := NewRun(randomModel(t, tinyDims, 1), testQuantiles, NewData(1, 40, echo(4)), echoOptions(steps))
+	r, err := NewRun(randomModel(t, tinyDims, 1), testForecasts, NewData(1, 40, []int{1, 3}, echo(4)), echoOptions(steps))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +97,7 @@ func TestNumberOfCoresDoesNotChangeTheResult(t *testing.T) {
 // More windows than there are shards: each must count, and once.
 func TestGradientIsTheSumOverAllWindows(t *testing.T) {
 	m := randomModel(t, tinyDims, 2)
-	tr, err := NewTrainer(m, testQuantiles, Options{})
+	tr, err := NewTrainer(m, testForecasts, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +112,7 @@ func TestGradientIsTheSumOverAllWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, grad := 0.0, newParams(tinyDims, m.Tensors())
-	net := newNetwork(tinyDims, paramsOf(m), testQuantiles.loss())
+	net := newNetwork(tinyDims, paramsOf(m), testForecasts.loss())
 	for i := range batch {
 		want += new(pass).run(net, grad, &batch[i], 1/float32(targets)) / float64(targets)
 	}
@@ -161,7 +165,7 @@ func TestCheckpointOfAnotherRunIsRefused(t *testing.T) {
 	}
 	data := echo(4)
 	data[3].Rows[0]++
-	r, err := NewRun(randomModel(t, tinyDims, 1), testQuantiles, NewData(1, 40, data), echoOptions(5))
+	r, err := NewRun(randomModel(t, tinyDims, 1), testForecasts, NewData(1, 40, []int{1, 3}, data), echoOptions(5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +187,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	fresh := func() *Run {
-		r, err := NewRun(m, testQuantiles, NewData(1, 8, []Series{{Rows: make([]float32, 60), Split: 10}}), echoOptions(3))
+		r, err := NewRun(m, testForecasts, NewData(1, 8, []int{1, 3}, []Series{{Rows: make([]float32, 60), Split: 10}}), echoOptions(3))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -209,7 +213,7 @@ func FuzzRestore(f *testing.F) {
 
 func TestDivergenceIsAnErrorAndLeavesTheParameters(t *testing.T) {
 	d := tinyDims
-	tr, err := NewTrainer(randomModel(t, d, 1), testQuantiles, Options{Rate: 1e-3, Clip: 1, Steps: 5})
+	tr, err := NewTrainer(randomModel(t, d, 1), testForecasts, Options{Rate: 1e-3, Clip: 1, Steps: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +233,7 @@ func TestDivergenceIsAnErrorAndLeavesTheParameters(t *testing.T) {
 func TestModelWithOtherOutputsIsRefused(t *testing.T) {
 	d := tinyDims
 	d.NOutput = 4
-	if _, err := NewTrainer(randomModel(t, d, 1), testQuantiles, Options{}); !errors.Is(err, ssm.ErrModel) {
+	if _, err := NewTrainer(randomModel(t, d, 1), testForecasts, Options{}); !errors.Is(err, ssm.ErrModel) {
 		t.Errorf("got error %v, want ErrModel", err)
 	}
 }
@@ -281,16 +285,21 @@ func TestHeldOutRowsAreNeverTrainedOn(t *testing.T) {
 	series := echo(3)
 	for i := range series {
 		for r := range 200 {
-			series[i].Rows[r*3] = float32(r) // the row's number as its input
+			series[i].Rows[r*4] = float32(r) // the row's number as its input
 		}
 	}
-	series = append(series, Series{Rows: make([]float32, 30), Split: 0})
-	data := NewData(1, 64, series)
+	series = append(series, Series{Rows: make([]float32, 40), Split: 0})
+	data := NewData(1, 64, []int{1, 3}, series)
 	for _, length := range []int{64, 170, 1000} {
 		for step := range 100 {
-			for _, w := range NewData(1, length, series).batch(3, step, 8) {
+			for _, w := range NewData(1, length, []int{1, 3}, series).batch(3, step, 8) {
 				if last := w.Inputs[len(w.Inputs)-1]; last >= 160 || len(w.Inputs) > length {
 					t.Fatalf("length %d, step %d: a window of %d rows has row %v", length, step, len(w.Inputs), last)
+				}
+				for i, further := range w.Further[0] {
+					if known, want := further == further, w.Inputs[i]+2 < 160; known != want {
+						t.Fatalf("row %v: its target two rows on is known: %v", w.Inputs[i], known)
+					}
 				}
 			}
 		}

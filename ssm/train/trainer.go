@@ -38,10 +38,10 @@ type Trainer struct {
 	grads  []*params // one a shard
 }
 
-// NewTrainer returns a Trainer that starts from m's parameters. q is what an event
-// model's outputs mean; a token model has none. A q that does not fit the model, or
+// NewTrainer returns a Trainer that starts from m's parameters. f is what an event
+// model's outputs mean; a token model has none. An f that does not fit the model, or
 // a model of Mamba-2, gives an error that wraps ssm.ErrModel.
-func NewTrainer(m *ssm.Model, q *Quantiles, o Options) (*Trainer, error) {
+func NewTrainer(m *ssm.Model, f *Forecasts, o Options) (*Trainer, error) {
 	d := m.Dims()
 	if d.NHead > 0 {
 		return nil, fmt.Errorf("%w: its blocks are those of Mamba-2, which Weir serves but does not train", ssm.ErrModel)
@@ -55,10 +55,10 @@ func NewTrainer(m *ssm.Model, q *Quantiles, o Options) (*Trainer, error) {
 	if d.Vocab > 0 {
 		t.loss = CrossEntropy(d.Vocab)
 	} else {
-		if q == nil || len(q.Levels) != d.NOutput || len(q.Weights) != d.NOutput || q.Median < 0 || q.Median >= d.NOutput {
-			return nil, fmt.Errorf("%w: it has %d outputs, which are not the quantiles to be trained", ssm.ErrModel, d.NOutput)
+		if f == nil || f.outputs() != d.NOutput {
+			return nil, fmt.Errorf("%w: it has %d outputs, which are not the forecasts to be trained", ssm.ErrModel, d.NOutput)
 		}
-		t.loss = q.loss()
+		t.loss = f.loss()
 	}
 	t.net = newNetwork(d, t.params, t.loss)
 	return t, nil

@@ -16,7 +16,10 @@ type Window struct {
 	Inputs  []float32 // (length, n_input)
 	Gaps    []float32 // (length), multiply Δ; nil for 1 throughout
 	Targets []float32 // (length): what row t's outputs forecast
-	Counts  []bool    // (length): whether a row counts in the loss; nil for all
+	// Further is, for each horizon but the first, what row t's outputs forecast there
+	// (length); NaN where that is not known.
+	Further [][]float32
+	Counts  []bool // (length): whether a row counts in the loss; nil for all
 }
 
 // len is the number of rows.

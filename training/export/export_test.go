@@ -123,8 +123,13 @@ func TestExportIsDeterministicAndReadable(t *testing.T) {
 	}
 	data := files[0][8+size+rows.Offsets[0]:]
 	for i := 0; i < len(data); i += 4 {
-		if v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:])); !(math.Abs(float64(v)) <= 64) {
+		if v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:])); !(math.Abs(float64(v)) <= 64) && !(v != v && further(i/4%operator.RowSize)) {
 			t.Fatalf("number %d is %v", i/4, v)
 		}
 	}
+}
+
+// further says whether a row's number of this index is a target that lies ahead.
+func further(i int) bool {
+	return i >= operator.RowSize-len(operator.Horizons()) && i < operator.RowSize-1
 }

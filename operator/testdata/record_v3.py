@@ -1,6 +1,6 @@
-"""Writes record-v2.hex: the stream record that record_test.go compares with.
+"""Writes record-v3.hex: the stream record that record_test.go compares with.
 
-Run from this folder: python3 record_v2.py > record-v2.hex
+Run from this folder: python3 record_v3.py > record-v3.hex
 It follows the table in stream.go, not the Go code, and uses the standard library alone.
 """
 
@@ -20,13 +20,14 @@ START = 1_780_000_000_000
 STATE = 16 * (2 - 1) + 16 * 2  # channels padded to 16: convolution, then ssm, of one layer
 NAMES = [b"", b"cpu", b"mem\xff"]
 
-record = b"WSTR" + struct.pack("<B3x16s", 2, b"fixed lineage 16")
+record = b"WSTR" + struct.pack("<B3x16s", 3, b"fixed lineage 16")
 record += struct.pack("<qqII", START, 12345, 3, len(NAMES))
 record += struct.pack("<Qd96f", 12340, 0.75, *[i + 0.25 for i in range(96)])
 for i, name in enumerate(NAMES):
     record += struct.pack("<H", len(name)) + name + struct.pack("<q", START - i)
     record += struct.pack("<dqqB", 1000 + i / 2, START + i, START - 60 * i, i % 2)
     record += struct.pack("<QQ10d", 12000 + i, 400 + i, *[(j + 1) / 16 for j in range(10)])
+    record += struct.pack("<147d", *[(j + i) / 4 for j in range(147)])  # 72 pairs of foresight, 3 misses
     record += struct.pack(f"<{STATE}f", *[(j - i) / 8 for j in range(STATE)])
 record += struct.pack("<I", crc32c(record))
 
