@@ -116,7 +116,7 @@ func TestANightlyBatchStopsRaisingAlarmsAfterAWeek(t *testing.T) {
 	batch := func(i int) bool { return i >= first && i%aDay >= 24 && i%aDay < 30 }
 	said := live(t, len(x), func(i int) float64 {
 		if batch(i) {
-			return 15 + x[i]
+			return 20 + x[i]
 		}
 		return x[i]
 	})

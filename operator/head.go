@@ -135,7 +135,7 @@ const (
 // has got used to an incident by nothing.
 func (d *distribution) surprise(x float64, direction Direction) float64 {
 	x = min(max(x, -limit), limit)
-	sudden := directed(x-d.forecast().YHat, direction)
+	sudden := directed(x-d.value(theMedian), direction)
 	unusual := directed(x-d.axis.centre, direction)
 	return min(damped(sudden/d.axis.spread)+damped(unusual/d.axis.spread), maxSurprise)
 }
