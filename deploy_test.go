@@ -76,7 +76,7 @@ func TestComposeServesItsConfig(t *testing.T) {
 	}
 
 	creates := strings.Fields(strings.ReplaceAll(strings.Join(compose.Services["topics"].Command, " "), ";", " "))
-	for _, topic := range append(cfg.Input.Topics, cfg.Output.Scores.Topic, cfg.Output.DLQ.Topic) {
+	for _, topic := range append(cfg.Input.Topics, cfg.Output.Scores.Topic, cfg.Output.DLQ.Topic, cfg.Output.Metrics.Topic) {
 		if !slices.Contains(creates, topic) {
 			t.Errorf("docker-compose.yml does not create topic %q, which deploy/weir.yaml uses", topic)
 		}
