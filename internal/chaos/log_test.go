@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -139,9 +138,7 @@ func (want *expected) markGaps(gaps []gap) (marked int) {
 		last[e.key] = e.offset
 		for _, g := range gaps {
 			if known && g.partition == e.partition && before < g.before && g.before <= e.offset {
-				head, rest, _ := strings.Cut(want.outputs[e.id], `"state":"`)
-				_, tail, _ := strings.Cut(rest, `"`)
-				want.outputs[e.id] = head + `"state":"gap"` + tail
+				want.setPhase(e.id, "gap")
 				marked++
 				break
 			}

@@ -28,6 +28,7 @@ type scenario struct {
 	operators []*operator
 	history   []event // what was processed and is deleted from the input topic
 	gaps      []gap
+	anew      map[string][]int64 // streams that began anew, and from which offset on
 	row       row
 	started   time.Time
 }

@@ -33,15 +33,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// finish shows the table, and keeps it where CHAOS_TABLE says.
+// finish puts the table into the suite's folder.
 func finish() int {
 	s, err := shared()
 	if err == nil {
-		text := s.table.String()
-		fmt.Print("\n", text, "\n")
-		if file := os.Getenv("CHAOS_TABLE"); file != "" {
-			err = os.WriteFile(file, []byte(text), 0o644)
-		}
+		err = os.WriteFile(filepath.Join(s.dir, "table.md"), []byte(s.table.String()), 0o644)
 		s.kafka.close()
 	}
 	if err != nil {
