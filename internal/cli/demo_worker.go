@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -194,9 +195,9 @@ func (s *supervised) where() *url.URL {
 	return &url.URL{Scheme: "http", Host: s.address}
 }
 
-// proxy answers as the operator's process does.
+// proxy answers as the operator's process does. Where that is dead, it waits for the next.
 func (s *supervised) proxy() http.Handler {
-	return &httputil.ReverseProxy{
+	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(s.where())
 			r.Out.Header.Del("Origin") // was checked, and names another port
@@ -206,6 +207,29 @@ func (s *supervised) proxy() http.Handler {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = io.WriteString(w, `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"the operator's process is not there"}`)
 		},
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.await(r.Context())
+		forward.ServeHTTP(w, r)
+	})
+}
+
+// await waits until the process's API answers, for as long as an answer may take.
+func (s *supervised) await(ctx context.Context) {
+	const limit, again = 10 * time.Second, 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var dialer net.Dialer
+	for ctx.Err() == nil {
+		conn, err := dialer.DialContext(ctx, "tcp", s.where().Host)
+		if err == nil {
+			_ = conn.Close() // it only had to open
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -95,22 +96,10 @@ func (s *service) reset(ctx context.Context, stream string) error {
 // askOwner asks the workers, the one that the stream was last seen with first, until one
 // knows the stream.
 func (s *service) askOwner(ctx context.Context, stream string, ask func(*pipeline.Worker) error) error {
-	topic, partition, _ := s.page.board.PartitionOf(stream)
-	s.mu.Lock()
-	workers := make([]*pipeline.Worker, 0, len(s.workers))
-	for w := range s.workers {
-		workers = append(workers, w)
+	workers, err := s.owners(ctx, stream)
+	if err != nil {
+		return err
 	}
-	s.mu.Unlock()
-	slices.SortFunc(workers, func(a, b *pipeline.Worker) int {
-		likely := func(w *pipeline.Worker) int {
-			if w.Topic == topic && w.Partition == partition {
-				return 0
-			}
-			return 1 + w.Partition
-		}
-		return likely(a) - likely(b)
-	})
 	for _, w := range workers {
 		if err := ask(w); !errors.Is(err, operator.ErrUnknownStream) {
 			return err
@@ -120,6 +109,37 @@ func (s *service) askOwner(ctx context.Context, stream string, ask func(*pipelin
 		}
 	}
 	return fmt.Errorf("stream %.64q: %w", stream, web.ErrNotOwned)
+}
+
+// owners returns the workers, the likeliest to have the stream first. Where the group has
+// yet to assign partitions, it waits for them.
+func (s *service) owners(ctx context.Context, stream string) ([]*pipeline.Worker, error) {
+	const again = 100 * time.Millisecond
+	for {
+		s.mu.Lock()
+		workers := slices.Collect(maps.Keys(s.workers))
+		s.mu.Unlock()
+		if len(workers) > 0 {
+			topic, partition, _ := s.page.board.PartitionOf(stream)
+			slices.SortFunc(workers, func(a, b *pipeline.Worker) int {
+				return unlikely(a, topic, partition) - unlikely(b, topic, partition)
+			})
+			return workers, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
+// unlikely is 0 for the worker of a partition.
+func unlikely(w *pipeline.Worker, topic string, partition int) int {
+	if w.Topic == topic && w.Partition == partition {
+		return 0
+	}
+	return 1 + w.Partition
 }
 
 // ended is what a worker leaves behind: its work counts on, what it held is another's.

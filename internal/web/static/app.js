@@ -118,14 +118,15 @@ async function next() {
 
 addEventListener("keydown", (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey || $("ask").open) return;
-  const inField = e.target.matches("input, select, textarea");
-  if (e.key === "Escape" && inField) return $("list").focus();
+  const inField = e.target.matches("input[type=search]"), inChoice = e.target.matches("select");
+  if (e.key === "Escape" && (inField || inChoice)) return $("list").focus();
   if (e.key === "Escape") return close();
   if (inField) return;
   if (e.key === "/") {
     e.preventDefault();
     $("q").focus();
-  } else if (e.key === "j") wall.move(1);
+  } else if (inChoice) return; // letters choose there
+  else if (e.key === "j") wall.move(1);
   else if (e.key === "k") wall.move(-1);
   else if (e.key === "n") next();
   else if (e.key === "f") $("fan").click();

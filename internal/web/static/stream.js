@@ -8,7 +8,10 @@ const head = 5, columnSize = 5; // of a row of points
 export class Stream {
   constructor() {
     this.name = null;
-    $("fan").addEventListener("change", () => this.refresh());
+    $("fan").addEventListener("change", () => {
+      this.draw();
+      this.refresh();
+    });
     $("steps").addEventListener("change", () => this.refresh());
     $("span").addEventListener("change", () => this.draw());
     $("forget").addEventListener("click", () => this.forget());
@@ -64,6 +67,7 @@ export class Stream {
   }
 
   draw() {
+    if (this.name == null) return;
     const place = head + columnSize * this.field;
     this.charts.show(this.points.slice(-Number($("span").value)), place, $("fan").checked ? this.outlook?.[this.field] : null, this.marks);
     const last = this.points[this.points.length - 1];

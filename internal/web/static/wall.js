@@ -70,7 +70,11 @@ export class Wall {
       const row = this.rows.get(this.order[place - this.offset]);
       if (row) this.fill(this.item(used++), row, place, again);
     }
-    for (let i = used; i < this.items.length; i++) this.items[i].hidden = true;
+    for (let i = used; i < this.items.length; i++) {
+      this.items[i].hidden = true;
+      this.items[i].removeAttribute("id");
+      this.items[i].row = null;
+    }
     this.mark();
   }
 
@@ -99,7 +103,7 @@ export class Wall {
     const [, name, spark, value, score] = e.children;
     put(name.firstChild, row.name);
     const times = row.incidents === 1 ? "1 incident" : count(row.incidents) + " incidents";
-    put(name.lastChild, (row.state === "ready" ? "" : row.state + " · ") + (row.incidents ? times + " · " : "") + "n " + count(row.events));
+    put(name.lastChild, (row.alarm ? "in alarm · " : row.state === "ready" ? "" : row.state + " · ") + (row.incidents ? times + " · " : "") + "n " + count(row.events));
     if (row.fields > 1) {
       put(value.lastChild, "");
       value.firstChild.data = row.fields + " fields";
@@ -109,16 +113,18 @@ export class Wall {
     }
     put(score, row.heat >= 0.995 ? row.heat.toFixed(1) : row.score.toFixed(2));
     e.className = "item" + (row.alarm ? " alarm" : row.heat >= 1 ? " warm" : "");
-    e.setAttribute("aria-label", `${row.name}, score ${row.score.toFixed(2)}${row.alarm ? ", in alarm" : ""}`);
     drawSpark(spark, row.spark);
   }
 
   mark() {
+    let active = "";
     for (const e of this.items) {
       const on = String(!e.hidden && e.row?.name === this.selected);
       if (e.getAttribute("aria-selected") !== on) e.setAttribute("aria-selected", on);
-      if (on === "true") this.list.setAttribute("aria-activedescendant", e.id);
+      if (on === "true") active = e.id;
     }
+    if (!active) this.list.removeAttribute("aria-activedescendant");
+    else if (this.list.getAttribute("aria-activedescendant") !== active) this.list.setAttribute("aria-activedescendant", active);
   }
 
   select(name) {
