@@ -177,7 +177,7 @@ func (d *Delivery) addOffsets(ctx context.Context, next int64) error {
 	}
 	for _, part := range res.Topics[d.owner.Topic] {
 		if part.Error != nil {
-			return part.Error
+			return ofMember(part.Error)
 		}
 	}
 	return nil

@@ -72,14 +72,18 @@ func (a *Assignment) Holds(topic string, partition int) bool {
 // generation.
 func (a *Assignment) Alive(ctx context.Context) error {
 	err := heartbeat(ctx, a.group.client, &heartbeatRequest{GroupID: a.group.cfg.ID, GenerationID: a.Generation, MemberID: a.member})
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, kafka.IllegalGeneration), errors.Is(err, kafka.UnknownMemberId), errors.Is(err, kafka.RebalanceInProgress):
-		return fmt.Errorf("%w: heartbeat of group %q: %w", ErrNotOwner, a.group.cfg.ID, err)
-	default:
-		return fmt.Errorf("heartbeat of group %q: %w", a.group.cfg.ID, err)
+	if err != nil {
+		return fmt.Errorf("heartbeat of group %q: %w", a.group.cfg.ID, ofMember(err))
 	}
+	return nil
+}
+
+// ofMember is the coordinator's error, ErrNotOwner where it does not know the member.
+func ofMember(err error) error {
+	if errors.Is(err, kafka.IllegalGeneration) || errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.RebalanceInProgress) {
+		return fmt.Errorf("%w: %w", ErrNotOwner, err)
+	}
+	return err
 }
 
 // ErrNotOwner means that the group has given the partition to somebody else, or is about
@@ -100,7 +104,7 @@ func (a *Assignment) Commit(ctx context.Context, next int64, note string) error 
 	}
 	for _, p := range res.Topics[a.Topic] {
 		if p.Error != nil {
-			return fmt.Errorf("commit %s-%d at %d: %w", a.Topic, a.Partition, next, p.Error)
+			return fmt.Errorf("commit %s-%d at %d: %w", a.Topic, a.Partition, next, ofMember(p.Error))
 		}
 	}
 	return nil

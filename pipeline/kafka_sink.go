@@ -138,6 +138,7 @@ func (s *KafkaSink) produce(ctx context.Context, msgs []Message) error {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	default:
 		s.unsure = len(msgs)
+		s.buf = nil // what was given up may be on its way still
 		return err
 	}
 	s.unsure = 0

@@ -191,11 +191,22 @@ func (w *Worker) open(ctx context.Context) error {
 	w.modelTag = w.Operator.ModelTag()
 	w.model, w.group = []byte(w.modelTag), []byte(w.Group)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
-	if meta.Cursor == statestore.NoOffset && w.Alive != nil {
-		// Where a new reader begins must not be decided again after a crash.
-		return w.checkpoint(ctx)
+	if w.Alive != nil && (meta.Cursor == statestore.NoOffset || w.Committed == statestore.NoOffset) {
+		return w.announce(ctx)
 	}
 	return nil
+}
+
+// announce makes known, to the store and to the group, that the partition has a reader,
+// before there is anything of it: where it begins must not be decided again after a crash,
+// and one whose store has lost everything must know that there may be outputs.
+func (w *Worker) announce(ctx context.Context) error {
+	if err := w.save(ctx); err != nil || w.Committed != statestore.NoOffset {
+		return err
+	}
+	return w.Retry.Do(ctx, "kafka", "commit", func(ctx context.Context) error {
+		return w.Source.Commit(ctx, w.position)
+	})
 }
 
 // takeOver makes this worker the one that writes the partition's outputs.
@@ -216,13 +227,28 @@ func (w *Worker) due() bool {
 	return w.CheckpointEvery > 0 && time.Since(w.savedAt) >= w.CheckpointEvery
 }
 
-// checkpoint makes everything before the position durable: first the outputs, which are
-// acknowledged already, then the states, then the cursor, then the log's own note of it.
+// checkpoint makes everything before the position durable, then tells the log of it.
 func (w *Worker) checkpoint(ctx context.Context) error {
 	w.savedAt = time.Now()
 	if w.position == w.saved && !w.Operator.Dirty() {
 		return nil
 	}
+	if err := w.save(ctx); err != nil {
+		return err
+	}
+	if err := w.Source.Commit(ctx, w.position); err != nil {
+		// The store's cursor is what a restart goes by; the next commit will do. But a lost
+		// store is known by it.
+		w.commits.log(w.Log, "commit", "kafka", w.CheckpointEvery, err)
+	} else {
+		w.commits = retryLogger{}
+	}
+	return nil
+}
+
+// save makes first the outputs final, which are acknowledged already, then the states
+// durable, then the cursor.
+func (w *Worker) save(ctx context.Context) error {
 	began := time.Now()
 	if err := w.settle(ctx); err != nil {
 		return fmt.Errorf("checkpoint %s-%d at offset %d: %w", w.Topic, w.Partition, w.position, err)
@@ -239,13 +265,6 @@ func (w *Worker) checkpoint(ctx context.Context) error {
 	w.saved, w.base = w.position, w.position
 	w.load.checkpoint(w.savedAt, w.Operator)
 	w.Metrics.Checkpoint(ctx, time.Since(began), streams)
-	if err := w.Source.Commit(ctx, w.position); err != nil {
-		// The store's cursor is what a restart goes by; the next commit will do. But a lost
-		// store is known by it.
-		w.commits.log(w.Log, "commit", "kafka", w.CheckpointEvery, err)
-	} else {
-		w.commits = retryLogger{}
-	}
 	return nil
 }
 
