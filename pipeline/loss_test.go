@@ -92,8 +92,7 @@ func TestStoreThatLosesAnythingChangesNoOutputAndNoState(t *testing.T) {
 		losses := 0
 		for seed := range seeds {
 			rng := rand.New(rand.NewPCG(uint64(seed), 7))
-			w := &world{t: t, rng: rng, model: m}
-			log := w.randomLog(20 + rng.IntN(40))
+			log := randomLog(rng, 20+rng.IntN(40))
 			want, letters := &sliceSink{}, &sliceSink{}
 			sound := statestore.NewMemory()
 			if err := newWorker(t, newOperator(m, sound), &sliceSource{log: log}, want, letters).Run(t.Context()); err != nil {

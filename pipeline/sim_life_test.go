@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-"fmt"
-"slices"
 	"context"
 	"errors"
 	"iter"
@@ -34,8 +32,6 @@ type life struct {
 // killed is what a crash unwinds a worker with: nothing in it handles that.
 type killed struct{}
 
-var simTrace bool
-
 var silent = slog.New(slog.DiscardHandler)
 
 // begin starts the next generation's worker.
@@ -48,10 +44,11 @@ func (w *world) begin() *life {
 		Topic: testPartition.Topic, Partition: testPartition.Number, Generation: w.kafka.generation, Peers: 1,
 		Committed: w.kafka.committed.offset, member: "m", group: &Group{client: client, cfg: GroupConfig{ID: simGroup}, log: silent},
 	}
-	d := NewDelivery(w.mode, owner, NewKafkaSink(client, simScores, testPartition.Number), NewKafkaSink(client, simLetters, 0), silent)
+	scores, letters := NewKafkaSink(client, simScores, testPartition.Number), NewKafkaSink(client, simLetters, 0)
+	d := NewDelivery(w.mode, owner, silent, scores, letters)
 	o := operator.New(w.model, lifeStore{w.memory, l}, testPartition, statestore.Token{Generation: int64(owner.Generation)},
 		operator.Config{FalseAlarms: 1.0 / 3600, MaxStreams: 2})
-	worker := w.worker(o, &lifeSource{sliceSource{log: w.history.log}, l, d}, d.scores, d.letters)
+	worker := w.worker(o, &lifeSource{sliceSource{log: w.history.log}, l, d}, scores, letters)
 	worker.Delivery, worker.Alive, worker.Committed, worker.CheckpointEvery = d, owner.Alive, owner.Committed, checkpointEvery
 	w.broken.apply(l, worker)
 	l.resume, l.kill = iter.Pull(func(yield func(string) bool) {
@@ -100,9 +97,6 @@ func (l lifeKafka) RoundTrip(ctx context.Context, _ net.Addr, req kafka.Request)
 		return nil, errAway
 	}
 	res, err := l.world.kafka.answer(req)
-	if simTrace {
-		fmt.Printf("life %d: %T %+v -> %+v\n", slices.Index(l.world.lives, l.life), req, req, res)
-	}
 	l.at("after a request")
 	if l.breaks() {
 		return nil, errAway // the answer was lost
@@ -167,9 +161,6 @@ func (s lifeStore) write(fn func() error) error {
 		return statestore.ErrRegressed
 	}
 	err := fn()
-	if simTrace {
-		fmt.Printf("life %d: store write: %v\n", slices.Index(s.world.lives, s.life), err)
-	}
 	if err == nil {
 		s.world.writes++
 		s.acked = s.world.writes

@@ -14,8 +14,8 @@ import (
 	"github.com/weirstream/weir/statestore"
 )
 
-// A history is an input log and what one worker, to whom nothing happens, makes of it.
-type history struct {
+// A simHistory is an input log and what one worker, to whom nothing happens, makes of it.
+type simHistory struct {
 	log             []Message
 	scores, letters []string
 	records         []string // of the store
@@ -37,8 +37,9 @@ func newSimulation(t *testing.T) *simulation {
 }
 
 // history plays a log that the seed draws.
-func (s *simulation) history(seed uint64) *history {
-	h := &history{log: randomLog(rand.New(rand.NewPCG(seed, 7)))}
+func (s *simulation) history(seed uint64) *simHistory {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	h := &simHistory{log: randomLog(rng, 3+rng.IntN(9))}
 	store, scores, letters := statestore.NewMemory(), &simSink{}, &simSink{}
 	w := s.worker(newOperator(s.model, store), &sliceSource{log: h.log}, scores, letters)
 	if err := w.Run(s.t.Context()); err != nil {
@@ -69,10 +70,10 @@ func (s *simSink) Write(ctx context.Context, msgs []Message) error {
 
 // randomLog has offsets left out, bad records, late events, streams of both kinds, and
 // events whose score no topic takes.
-func randomLog(rng *rand.Rand) []Message {
+func randomLog(rng *rand.Rand, n int) []Message {
 	var log []Message
 	offset, at := int64(rng.IntN(3)), int64(1_780_000_000_000)
-	for range 3 + rng.IntN(9) {
+	for range n {
 		offset += 1 + int64(rng.IntN(3)/2)
 		at += int64(rng.IntN(60_000))
 		m := Message{Offset: offset, Time: at - 90_000*int64(rng.IntN(8)/7), Key: fmt.Appendf(nil, "s%d", rng.IntN(3))}
@@ -119,7 +120,7 @@ type world struct {
 	*simulation
 	seed    uint64
 	rng     *rand.Rand
-	history *history
+	history *simHistory
 	mode    DeliveryMode
 	kafka   *simKafka
 	memory  *statestore.Memory
@@ -145,7 +146,7 @@ func (t *tally) add(u tally) {
 	t.late += u.late
 }
 
-func (s *simulation) world(seed uint64, h *history, broken *mutation) *world {
+func (s *simulation) world(seed uint64, h *simHistory, broken *mutation) *world {
 	rng := rand.New(rand.NewPCG(seed, 42))
 	mode := []DeliveryMode{ExactlyOnce, ExactlyOnce, ExactlyOnce, Transactional}[rng.IntN(4)]
 	if broken != nil && broken.mode != "" {
@@ -218,9 +219,6 @@ type dump struct {
 // next write, that one of its own is gone; here they share a store.
 func (w *world) restore(d dump) {
 	w.memory.Restore(d.memory)
-	if simTrace {
-		fmt.Println("RESTORE", d.writes)
-	}
 	w.told.restored++
 	for _, l := range w.lives {
 		l.lost = l.lost || l.acked > d.writes
@@ -309,7 +307,7 @@ func (w *world) wantAsUninterrupted() error {
 }
 
 // play plays one schedule.
-func (s *simulation) play(seed uint64, h *history, broken *mutation) (tally, error) {
+func (s *simulation) play(seed uint64, h *simHistory, broken *mutation) (tally, error) {
 	w := s.world(seed, h, broken)
 	err := w.live()
 	w.told.lives = len(w.lives)

@@ -82,6 +82,7 @@ type Worker struct {
 	base        int64     // where a restart would go on
 	muted       int64     // outputs of events before it are in the log
 	savedAt     time.Time
+	announced   bool // the group knows that the partition has a reader
 }
 
 // Run works until ctx ends or the source does, then checkpoints and returns. An error
@@ -91,6 +92,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	work, cancel := drainContext(ctx, w.DrainTimeout)
 	defer cancel()
 	defer w.refuse()
+	w.announced = w.Committed != statestore.NoOffset
 	if err := w.open(ctx); err != nil && !errors.Is(err, errReopened) {
 		if ctx.Err() != nil {
 			return nil // given up before anything was processed
@@ -191,7 +193,7 @@ func (w *Worker) open(ctx context.Context) error {
 	w.modelTag = w.Operator.ModelTag()
 	w.model, w.group = []byte(w.modelTag), []byte(w.Group)
 	w.Log.Info("partition opened", "topic", w.Topic, "partition", w.Partition, "offset", w.position)
-	if w.Alive != nil && (meta.Cursor == statestore.NoOffset || w.Committed == statestore.NoOffset) {
+	if w.Alive != nil && (meta.Cursor == statestore.NoOffset || !w.announced) {
 		return w.announce(ctx)
 	}
 	return nil
@@ -201,12 +203,14 @@ func (w *Worker) open(ctx context.Context) error {
 // before there is anything of it: where it begins must not be decided again after a crash,
 // and one whose store has lost everything must know that there may be outputs.
 func (w *Worker) announce(ctx context.Context) error {
-	if err := w.save(ctx); err != nil || w.Committed != statestore.NoOffset {
+	if err := w.save(ctx); err != nil || w.announced {
 		return err
 	}
-	return w.Retry.Do(ctx, "kafka", "commit", func(ctx context.Context) error {
+	err := w.Retry.Do(ctx, "kafka", "commit", func(ctx context.Context) error {
 		return w.Source.Commit(ctx, w.position)
 	})
+	w.announced = err == nil
+	return err
 }
 
 // takeOver makes this worker the one that writes the partition's outputs.
