@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 )
 
-var schedules = flag.Int("schedules", 2000, "how many schedules of crashes to simulate")
+var schedules = flag.Int("schedules", 1000, "how many schedules of faults to simulate")
 
 // perHistory is how many schedules one input log is played with.
 const perHistory = 20

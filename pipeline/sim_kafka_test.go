@@ -246,5 +246,10 @@ func (k *simKafka) produce(r *rawproduce.Request) (protocol.Message, error) {
 func (k *simKafka) fetch(r *fetch.Request) *fetch.Response {
 	topic := r.Topics[0]
 	part := k.logs[topic.Topic].fetch(topic.Partitions[0].FetchOffset, 1+k.rng.IntN(6), k.broken.is(noReading))
+	if k.broken.is(noWaiting) && k.ending && part.RecordSet.Records == nil {
+		marker := protocol.NewControlBatch(protocol.ControlRecord{Offset: topic.Partitions[0].FetchOffset, Type: 1})
+		marker.ProducerID, marker.ProducerEpoch = k.producer, k.epoch
+		part.RecordSet.Records = &protocol.RecordStream{Records: []protocol.RecordReader{marker}}
+	}
 	return &fetch.Response{Topics: []fetch.ResponseTopic{{Topic: topic.Topic, Partitions: []fetch.ResponsePartition{part}}}}
 }

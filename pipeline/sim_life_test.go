@@ -6,6 +6,7 @@ import (
 	"iter"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
@@ -27,6 +28,9 @@ type life struct {
 
 	acked int  // number of the store's last write that was acknowledged to it
 	lost  bool // that write is gone
+
+	late []func(context.Context) // what a mutation puts off
+	held []statestore.Snapshot   // what a mutation saves later
 }
 
 // killed is what a crash unwinds a worker with: nothing in it handles that.
@@ -48,9 +52,9 @@ func (w *world) begin() *life {
 	d := NewDelivery(w.mode, owner, silent, scores, letters)
 	o := operator.New(w.model, lifeStore{w.memory, l}, testPartition, statestore.Token{Generation: int64(owner.Generation)},
 		operator.Config{FalseAlarms: 1.0 / 3600, MaxStreams: 2})
-	worker := w.worker(o, &lifeSource{sliceSource{log: w.history.log}, l, d}, scores, letters)
-	worker.Delivery, worker.Alive, worker.Committed, worker.CheckpointEvery = d, owner.Alive, owner.Committed, checkpointEvery
-	w.broken.apply(l, worker)
+	worker := w.simulation.worker(o, &lifeSource{sliceSource{log: w.history.log}, l, d}, scores, letters)
+	worker.Delivery, worker.Alive, worker.Committed, worker.CheckpointEvery = d, owner.Alive, owner.Committed, time.Second
+	w.broken.change(l, worker)
 	l.resume, l.kill = iter.Pull(func(yield func(string) bool) {
 		defer func() {
 			if r := recover(); r != nil && r != (killed{}) {
@@ -117,6 +121,7 @@ func (s *lifeSource) Seek(ctx context.Context, offset int64, past bool) (int64, 
 
 func (s *lifeSource) Fetch(ctx context.Context, b *Batch) error {
 	s.at("fetch")
+	s.catchUp(ctx)
 	if s.breaks() {
 		return errAway
 	}
@@ -192,20 +197,33 @@ func (s lifeStore) Load(ctx context.Context, p statestore.Partition, keys []stri
 	if err != nil {
 		return nil, err
 	}
+	for i := range snaps {
+		if s.world.broken.is(noLSN) {
+			snaps[i].Offset = statestore.NoOffset
+		}
+	}
 	return snaps, nil
 }
 
 func (s lifeStore) Save(ctx context.Context, p statestore.Partition, t statestore.Token, snaps []statestore.Snapshot) error {
+	if s.world.broken.is(noStatesFirst) {
+		s.held = append(s.held, snaps...)
+		return nil
+	}
+	return s.save(ctx, p, t, snaps)
+}
+
+func (s lifeStore) save(ctx context.Context, p statestore.Partition, t statestore.Token, snaps []statestore.Snapshot) error {
 	for i := range snaps {
 		one := snaps[i : i+1 : i+1]
 		if s.delays() {
 			s.world.delayed = append(s.world.delayed, func() {
-				_ = s.write(func() error { return s.Memory.Save(context.WithoutCancel(ctx), p, t, one) })
+				_ = s.write(func() error { return s.keep(context.WithoutCancel(ctx), p, t, one) })
 			})
 			return errAway
 		}
 		if err := s.call("save", func() error {
-			return s.write(func() error { return s.Memory.Save(ctx, p, t, one) })
+			return s.write(func() error { return s.keep(ctx, p, t, one) })
 		}); err != nil {
 			return err
 		}
@@ -214,9 +232,22 @@ func (s lifeStore) Save(ctx context.Context, p statestore.Partition, t statestor
 }
 
 func (s lifeStore) Advance(ctx context.Context, p statestore.Partition, t statestore.Token, to statestore.Position) error {
-	return s.call("advance", func() error {
+	err := s.call("advance", func() error {
 		return s.write(func() error { return s.Memory.Advance(ctx, p, t, to) })
 	})
+	if held := s.held; err == nil && len(held) > 0 {
+		s.held = nil
+		return s.save(ctx, p, t, held)
+	}
+	return err
+}
+
+// keep saves one snapshot; without the rule, over whatever is there.
+func (s lifeStore) keep(ctx context.Context, p statestore.Partition, t statestore.Token, one []statestore.Snapshot) error {
+	if s.world.broken.is(noGreatest) {
+		s.Memory.Lose(p, one[0].Key)
+	}
+	return s.Memory.Save(ctx, p, t, one)
 }
 
 func anyOf(err error, targets ...error) bool {

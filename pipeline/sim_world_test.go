@@ -49,10 +49,10 @@ func (s *simulation) history(seed uint64) *simHistory {
 	return h
 }
 
-// worker is newWorker for a log of every kind of record.
+// worker is newWorker for many short lives.
 func (s *simulation) worker(o *operator.Operator, source Source, scores, letters Sink) *Worker {
-	w := newWorker(s.t, o, source, scores, letters)
-	w.Metrics, w.Retry.Count = s.metrics, s.metrics.Retry
+	w := workerWith(s.t, s.metrics, o, source, scores, letters)
+	w.batch.chunk = make([]byte, 0, 8<<10) // a whole log's
 	return w
 }
 
@@ -149,7 +149,7 @@ func (t *tally) add(u tally) {
 func (s *simulation) world(seed uint64, h *simHistory, broken *mutation) *world {
 	rng := rand.New(rand.NewPCG(seed, 42))
 	mode := []DeliveryMode{ExactlyOnce, ExactlyOnce, ExactlyOnce, Transactional}[rng.IntN(4)]
-	if broken != nil && broken.mode != "" {
+	if broken != nil {
 		mode = broken.mode
 	}
 	return &world{
@@ -159,7 +159,7 @@ func (s *simulation) world(seed uint64, h *simHistory, broken *mutation) *world 
 }
 
 const (
-	mostLives = 10
+	mostLives = 5
 	mostSteps = 5000
 )
 

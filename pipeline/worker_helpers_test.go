@@ -129,6 +129,11 @@ func newWorker(tb testing.TB, o *operator.Operator, source Source, scores, lette
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return workerWith(tb, metrics, o, source, scores, letters)
+}
+
+func workerWith(tb testing.TB, metrics *Metrics, o *operator.Operator, source Source, scores, letters Sink) *Worker {
+	tb.Helper()
 	decoder, err := encoding.NewDecoder(encoding.Options{
 		Encoding: "json", JSON: encoding.DefaultJSONNames(), InfluxPrecision: time.Nanosecond,
 	})
