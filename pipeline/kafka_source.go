@@ -86,7 +86,7 @@ func (s *KafkaSource) bounds(ctx context.Context) (first, end int64, err error) 
 func (s *KafkaSource) Fetch(ctx context.Context, b *Batch) error {
 	b.Reset()
 	b.Next = s.position
-	part, err := s.roundTrip(ctx)
+	part, heads, err := s.roundTrip(ctx)
 	if errors.Is(err, kafka.OffsetOutOfRange) {
 		return s.leaveMissing(ctx, b)
 	}
@@ -94,7 +94,7 @@ func (s *KafkaSource) Fetch(ctx context.Context, b *Batch) error {
 		return fmt.Errorf("fetch %s at offset %d: %w", s, s.position, err)
 	}
 	b.End = part.LastStableOffset
-	if err := s.readBatches(part, b); err != nil {
+	if err := s.readBatches(part, heads, b); err != nil {
 		return fmt.Errorf("read %s at offset %d: %w", s, s.position, err)
 	}
 	s.position = b.Next
@@ -102,10 +102,10 @@ func (s *KafkaSource) Fetch(ctx context.Context, b *Batch) error {
 }
 
 // roundTrip fetches at the present position.
-func (s *KafkaSource) roundTrip(ctx context.Context) (*fetch.ResponsePartition, error) {
+func (s *KafkaSource) roundTrip(ctx context.Context) (*fetch.ResponsePartition, []batchHead, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	res, err := roundTripper(s.client).RoundTrip(ctx, s.client.Addr, &fetch.Request{
+	res, err := roundTripper(s.client).RoundTrip(ctx, s.client.Addr, &fetchExchange{fetchRequest: fetchRequest{fetch.Request{
 		ReplicaID:      -1,
 		MaxWaitTime:    int32(fetchWait / time.Millisecond),
 		MinBytes:       1,
@@ -123,22 +123,22 @@ func (s *KafkaSource) roundTrip(ctx context.Context) (*fetch.ResponsePartition, 
 				PartitionMaxBytes:  fetchMaxBytes,
 			}},
 		}},
-	})
+	}}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r := res.(*fetch.Response)
+	r := res.(*fetchResponse)
 	if r.ErrorCode != 0 {
-		return nil, kafka.Error(r.ErrorCode)
+		return nil, nil, kafka.Error(r.ErrorCode)
 	}
 	if len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
-		return nil, errors.New("the broker's answer does not name the partition")
+		return nil, nil, errors.New("the broker's answer does not name the partition")
 	}
 	part := &r.Topics[0].Partitions[0]
 	if part.ErrorCode != 0 {
-		return nil, kafka.Error(part.ErrorCode)
+		return nil, nil, kafka.Error(part.ErrorCode)
 	}
-	return part, nil
+	return part, r.heads, nil
 }
 
 func roundTripper(c *kafka.Client) kafka.RoundTripper {
@@ -166,13 +166,14 @@ func (s *KafkaSource) leaveMissing(ctx context.Context, b *Batch) error {
 }
 
 // readBatches copies the records of committed data at or after the position.
-func (s *KafkaSource) readBatches(part *fetch.ResponsePartition, b *Batch) error {
+func (s *KafkaSource) readBatches(part *fetch.ResponsePartition, heads []batchHead, b *Batch) error {
 	stream, ok := part.RecordSet.Records.(*protocol.RecordStream)
 	if !ok {
 		return nil // nothing yet
 	}
 	aborted := newAbortFilter(part.AbortedTransactions)
-	for _, records := range stream.Records {
+	for i, records := range stream.Records {
+		at := len(b.Messages)
 		var keep bool
 		switch r := records.(type) {
 		case *protocol.ControlBatch:
@@ -188,11 +189,19 @@ func (s *KafkaSource) readBatches(part *fetch.ResponsePartition, b *Batch) error
 		if err := s.readRecords(records, keep, b); err != nil {
 			return err
 		}
+		if i < len(heads) && heads[i].appendTime != noTime {
+			for ; at < len(b.Messages); at++ {
+				b.Messages[at].Time = heads[i].appendTime
+			}
+		}
+	}
+	// Compaction may have removed the last records of a batch, or all.
+	if n := min(len(heads), len(stream.Records)); n > 0 {
+		b.Next = max(b.Next, heads[n-1].last+1)
+		b.Epoch = heads[n-1].epoch
 	}
 	if b.Next == s.position && len(stream.Records) > 0 {
-		// Compaction removed what a batch held at this place; kafka-go does not tell
-		// where the batch ends.
-		b.Next++
+		b.Next++ // an old broker's answer, which does not tell where the batch ends
 	}
 	return nil
 }

@@ -56,9 +56,15 @@ type Batch struct {
 	// Missing counts the events between the position asked for and the first offset
 	// that the log still had.
 	Missing int64
+	// Epoch numbers the leader that the partition had when it took the last of the messages;
+	// NoEpoch where that is not known.
+	Epoch int32
 
 	chunk []byte
 }
+
+// NoEpoch is the epoch of a batch from a source without leaders.
+const NoEpoch int32 = -1
 
 // minChunk is how much memory a Batch takes at a time for keys and values.
 const minChunk = 256 << 10
@@ -68,7 +74,7 @@ func (b *Batch) Reset() {
 	clear(b.Messages)
 	b.Messages = b.Messages[:0]
 	b.chunk = b.chunk[:0]
-	b.Next, b.End, b.Missing = 0, 0, 0
+	b.Next, b.End, b.Missing, b.Epoch = 0, 0, 0, NoEpoch
 }
 
 // take returns n bytes that stay the batch's until Reset.

@@ -104,7 +104,7 @@ func (o *outputScan) between(ctx context.Context, low, high int64) error {
 
 // step reads what one fetch brings, up to an offset, and moves the source past it.
 func (o *outputScan) step(ctx context.Context, src *KafkaSource, high int64) error {
-	part, err := src.roundTrip(ctx)
+	part, _, err := src.roundTrip(ctx)
 	if err != nil {
 		return fmt.Errorf("fetch %s at offset %d: %w", src, src.position, err)
 	}

@@ -27,14 +27,16 @@ func (w *Worker) recognise(ctx context.Context, meta statestore.Meta) error {
 }
 
 // recheck does the same with the last processed record, where the messages in hand have
-// been long in coming.
+// been long in coming, or from a new leader: one that was behind has cut the log, and may
+// have written on.
 func (w *Worker) recheck(ctx context.Context) error {
+	led := w.newLeader()
 	if len(w.batch.Messages) == 0 || !w.comparable() {
 		return nil
 	}
 	away := time.Since(w.fetchedAt)
 	w.fetchedAt = time.Now()
-	if away < recheckAfter || w.batch.Missing > 0 {
+	if away < recheckAfter && !led || w.batch.Missing > 0 {
 		return nil
 	}
 	if err := w.compareLast(ctx); err != nil {
@@ -42,6 +44,16 @@ func (w *Worker) recheck(ctx context.Context) error {
 	}
 	_, err := w.seek(ctx, w.batch.Next, false)
 	return err
+}
+
+// newLeader reports whether the batch's leader is another than that of the batch before.
+func (w *Worker) newLeader() bool {
+	before := w.epoch
+	if w.batch.Epoch == NoEpoch || w.batch.Epoch == before {
+		return false
+	}
+	w.epoch = w.batch.Epoch
+	return before != NoEpoch
 }
 
 // comparable reports whether there is a record to compare. A log of lines is read once.

@@ -78,6 +78,7 @@ type Worker struct {
 	last        int64     // its offset
 	fetchedAt   time.Time // when messages last came
 	check       Batch     // the record that is compared
+	epoch       int32     // of the partition's leader, as far as known
 	saved       int64     // the checkpointed position
 	base        int64     // where a restart would go on
 	muted       int64     // outputs of events before it are in the log
@@ -188,7 +189,7 @@ func (w *Worker) open(ctx context.Context) error {
 	if w.position, err = w.seek(ctx, cursor, past); err != nil {
 		return err
 	}
-	w.saved, w.savedAt, w.base = cursor, time.Now(), w.position
+	w.saved, w.savedAt, w.base, w.epoch = cursor, time.Now(), w.position, NoEpoch
 	w.load.checkpoint(w.savedAt, w.Operator)
 	w.modelTag = w.Operator.ModelTag()
 	w.model, w.group = []byte(w.modelTag), []byte(w.Group)
