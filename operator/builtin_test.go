@@ -9,6 +9,7 @@ import (
 	"github.com/weirstream/weir/internal/sample"
 	"github.com/weirstream/weir/operator/builtin"
 	"github.com/weirstream/weir/ssm"
+	"github.com/weirstream/weir/statestore"
 )
 
 func loadBuiltin(tb testing.TB) *Model {
@@ -25,13 +26,12 @@ func loadBuiltin(tb testing.TB) *Model {
 }
 
 // A track is what came of one stream of the sample: errors of one-step forecasts
-// by method, whether the 90% band held the value, and the surprises.
+// by method, and whether the 90% band held the value.
 type track struct {
 	name       string
 	scale      float64
 	errors     map[string][]float64
 	covered    []bool
-	surprises  []float64
 	normalizer normalizer
 	foresight  foresight
 	state      ssm.State
@@ -83,7 +83,6 @@ func (tr *track) see(d *distribution, x float64, t int, warm bool) {
 			tr.errors[method] = append(tr.errors[method], math.Abs(x-yhat)/tr.scale)
 		}
 		tr.covered = append(tr.covered, f.Lower <= x && x <= f.Upper)
-		tr.surprises = append(tr.surprises, d.surprise(x, Both))
 	}
 	tr.foresight.learn(d, x, tr.normalizer.n)
 	tr.normalizer.observe(x, 60)
@@ -153,23 +152,27 @@ func TestBuiltinBeatsTrivialForecasts(t *testing.T) {
 	}
 }
 
-// The thresholds leave room for the incidents, a twelfth of the sample's events,
-// which ought to be rarer under the past than they are.
+// A harmonic mean of probabilities is not uniform, only never far off. A twelfth of the
+// sample's events are incidents, which are left out.
 func TestPValuesOnTheSampleAreNearUniform(t *testing.T) {
-	m := loadBuiltin(t)
-	levels := []float64{0.1, 0.01, 0.001, 0.0001}
+	streams, err := sample.Streams()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := open(t, loadBuiltin(t), statestore.NewMemory(), 1, testConfig)
+	levels := []float64{0.3, 0.1, 0.01, 0.001}
 	below, total := make([]float64, len(levels)), 0.0
-	for _, tr := range evaluate(t, m, 1) {
-		var c calibrator
-		for i, e := range tr.surprises {
-			p := c.pvalue(e, m.prior)
-			c.observe(e)
-			if i+1 < warmEvents {
+	for at := range streams[0].Values {
+		for i, s := range streams {
+			p := apply(t, o, plain(s.Name, int64(at*len(streams)+i), float64(60*at), s.Values[at])).Predictions[0]
+			if at < 1000 || slices.ContainsFunc(s.Incidents, func(in sample.Incident) bool {
+				return s.Times[at] >= in.Start && s.Times[at] <= in.End
+			}) {
 				continue
 			}
 			total++
 			for k, level := range levels {
-				if p < level {
+				if p.PValue < level {
 					below[k]++
 				}
 			}
@@ -178,7 +181,7 @@ func TestPValuesOnTheSampleAreNearUniform(t *testing.T) {
 	for k, level := range levels {
 		ratio := below[k] / total / level
 		t.Logf("P(p < %v) is %.2f times %v", level, ratio, level)
-		if limit := 2.5; level >= 0.001 && (ratio > limit || ratio < 1/limit) {
+		if limit := 5.0; ratio > limit || level >= 0.01 && ratio < 1/limit {
 			t.Errorf("P(p < %v) is %v times what it should be", level, ratio)
 		}
 	}

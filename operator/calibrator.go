@@ -4,190 +4,155 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/weirstream/weir/ssm/fmath"
 )
 
 const (
-	nBins = 96
+	nBins = 128
 	// calibratorSize is the length of an encoded calibrator in bytes.
-	calibratorSize = 8 + 8 + 4*nBins
+	calibratorSize = 8 + block + 4*nBins + 4 + 2*8
 	// calibrated is how many events the histogram holds before it is halved: its
 	// memory is between half of this and all of it.
-	calibrated = 16384
-	// priorWeight is how many events the prior counts for at first. It halves by
-	// priorFades events and is gone by priorGone: what is a rare surprise among all
-	// streams says nothing of the tail of this one.
-	priorWeight, priorFades, priorGone = 200, 256, 4096
+	calibrated = 10000
 	// tailShare and tailEvents say where the histogram ends and the fitted tail
 	// begins: at the highest edge with this share and this many events above it.
-	tailShare, tailEvents = 0.005, 32
-	// minShape and maxShape bound the generalised Pareto distribution's shape: its
-	// variance, which the fit uses, exists below 1/2.
-	minShape, maxShape = -0.25, 0.45
-	// recentRate is the weight of the latest surprise in their moving average.
-	recentRate = 0.2
-	minPValue  = 1e-300
+	tailShare, tailEvents = 0.01, 24
+	// block is how many values are learnt together. Until then they judge no other, so that
+	// the start of an incident does not make its peak look ordinary.
+	block = 32
+	// minShape and maxShape bound the generalised Pareto distribution's shape: nothing is
+	// impossible, and its variance, which the fit uses, exists below 1/2.
+	minShape, maxShape = 0, 0.45
 )
 
-// binEdges are the histogram's edges in surprise, (nBins + 1), from 0 to 45, the
-// last bin open: 1/42 wide at the start and 1/21 of the surprise far out.
+// binEdges are the histogram's edges, (nBins + 1), from 0 to 102, the last bin open: 1/83
+// wide at the start and 1/21 of the value far out.
 var binEdges = func() (edges [nBins + 1]float64) {
 	for i := range edges {
-		edges[i] = (fmath.Exp(0.047*float64(i)) - 1) / 2
+		edges[i] = (fmath.Exp(0.047*float64(i)) - 1) / 4
 	}
 	return edges
 }()
 
-// A calibrator turns a stream's surprises into p-values under the stream's own
-// past. What it judges is the moving average over about the last five of them,
-// since incidents last: a histogram of the averages seen, which forgets, and beyond
-// its sparse end a generalised Pareto tail fitted by moments. Its size is fixed.
+// A calibrator turns what a signal says into how rare that is in the stream's own past: a
+// histogram which forgets, and beyond its sparse end a generalised Pareto tail fitted by
+// moments. Its size is fixed.
 type calibrator struct {
-	n      uint64         // surprises observed
-	recent float64        // their moving average
-	bins   [nBins]float32 // the averages' decayed counts
+	n       uint64         // values observed
+	waiting [block]uint8   // bins of the last n mod block values, not learnt yet
+	above   [nBins]float32 // decayed counts of the values at or above each bin's lower edge
+	tail    tail
+	least   float64 // the least probability that is concluded: follows from n
 }
 
-// A prior is the distribution of surprises over many streams, as shares of the
-// calibrator's bins: what a young stream is measured against.
-type prior [nBins]float64
-
-// newPrior checks and normalises the bin weights a model was shipped with.
-// Without any, a surprise of 2 on average is assumed, exponentially distributed.
-func newPrior(weights []float64) (*prior, error) {
-	var p prior
-	if len(weights) == 0 {
-		for i := range p {
-			p[i] = fmath.Exp(-binEdges[i]/2) - fmath.Exp(-binEdges[i+1]/2)
-		}
-		return &p, nil
-	}
-	if len(weights) != nBins {
-		return nil, fmt.Errorf("prior of %d bins, want %d", len(weights), nBins)
-	}
-	sum := 0.0
-	for i, w := range weights {
-		if !(w >= 0 && w <= math.MaxFloat32) {
-			return nil, fmt.Errorf("prior bin %d is %v, want a weight", i, w)
-		}
-		sum += w
-	}
-	if sum == 0 {
-		return nil, fmt.Errorf("prior without weight")
-	}
-	for i, w := range weights {
-		p[i] = w / sum
-	}
-	return &p, nil
+// A tail is the distribution beyond an edge. Of scale 0 it is not known yet.
+type tail struct {
+	start        uint32 // the edge
+	shape, scale float64
 }
 
-// observe learns one surprise, at least 0.
-func (c *calibrator) observe(surprise float64) {
-	c.recent = c.with(surprise)
+// observe takes in one value, at least 0.
+func (c *calibrator) observe(x float64) {
+	c.waiting[c.n%block] = uint8(binOf(x))
 	c.n++
-	c.bins[binOf(c.recent)]++
-	if c.weight() == calibrated/2 && c.n >= calibrated {
-		for i := range c.bins {
-			c.bins[i] /= 2
-		}
+	if c.n%block != 0 {
+		return
 	}
-}
-
-// with is the moving average once it has taken in one more surprise.
-func (c *calibrator) with(surprise float64) float64 {
-	return towards(c.recent, surprise, max(recentRate, 1/float64(c.n+1)))
-}
-
-// weight is the sum of the bins: n until it reaches calibrated, where the bins
-// are halved; from then on it runs from half of that up again.
-func (c *calibrator) weight() float64 {
-	if c.n < calibrated {
-		return float64(c.n)
+	var counts [nBins]float32
+	for _, bin := range c.waiting {
+		counts[bin]++
 	}
-	return float64(calibrated/2 + c.n%(calibrated/2))
-}
-
-// pvalue is the probability, under the surprises observed so far, that the latest
-// few are at least as large as now, the given one being the latest. It is never 0,
-// and never greater for a greater surprise.
-func (c *calibrator) pvalue(surprise float64, p *prior) float64 {
-	average := c.with(surprise)
-	above, start := c.survivors(p)
-	total := above[0]
-	if average >= binEdges[start] {
-		shape, scale := tail(&above, start)
-		beyond := paretoSurvival(average-binEdges[start], shape, scale)
-		return min(max(above[start]/total*beyond, minPValue), 1)
-	}
-	i := binOf(average)
-	share := (average - binEdges[i]) / (binEdges[i+1] - binEdges[i])
-	// Log-linear between edges; exact at both.
-	ratio := fmath.Exp(share * fmath.Log(above[i+1]/above[i]))
-	return min(max(above[i]/total*ratio, above[i+1]/total), above[i]/total)
-}
-
-// survivors returns the weight at or above each bin edge, prior included, and
-// the edge where the fitted tail starts.
-func (c *calibrator) survivors(p *prior) (above [nBins + 1]float64, start int) {
-	weight := 0.0
-	for _, w := range c.bins {
-		weight += float64(w)
-	}
-	faded := priorWeight * priorFades / (priorFades + weight) * max(1-weight/priorGone, 0)
-	least := max(tailEvents, tailShare*(weight+faded))
+	above := float32(0)
 	for i := nBins - 1; i >= 0; i-- {
-		above[i] = above[i+1] + float64(c.bins[i]) + float64(faded*p[i])
-		if start == 0 && above[i] >= least {
-			start = i
+		above += counts[i]
+		c.above[i] += above
+	}
+	if c.above[0] >= calibrated {
+		for i := range c.above {
+			c.above[i] /= 2
 		}
 	}
-	return above, start
+	c.tail = c.fit()
+	c.least = leastOf(c.n)
 }
 
-// tail fits a generalised Pareto distribution to the excesses over the edge at
-// start by their first two moments: the integrals of the survival function, and of
-// the excess times twice that, log-linear between edges.
-func tail(above *[nBins + 1]float64, start int) (shape, scale float64) {
+// leastOf is the least probability that is concluded from n values, some of them waiting.
+func leastOf(n uint64) float64 {
+	learnt := float64(n - n%block)
+	if learnt == 0 {
+		return 0
+	}
+	return 1 / float64(learnt*math.Sqrt(learnt))
+}
+
+// pvalue is the probability of a value at least this great under the values learnt so far,
+// 1 while there are none. However far out the value lies, n values tell of nothing rarer
+// than n to the power of -3/2.
+func (c *calibrator) pvalue(x float64) float64 {
+	if c.tail.scale == 0 {
+		return 1
+	}
+	start, i := int(c.tail.start), binOf(x)
+	total := float64(c.above[0])
+	if i < start {
+		share := (x - binEdges[i]) / (binEdges[i+1] - binEdges[i])
+		return towards(float64(c.above[i]), float64(c.above[i+1]), share) / total
+	}
+	p := float64(c.above[start]) / total * c.tail.survival(x-binEdges[start])
+	if i+1 < nBins {
+		// Not rarer than the greater values that were seen: what comes seldom but again and
+		// again, as in a sparse stream, fits no tail.
+		p = max(p, float64(c.above[i+1])/total)
+	}
+	return max(p, c.least)
+}
+
+// fit fits a generalised Pareto distribution to the excesses over the edge where the tail
+// starts by their first two moments: the integrals of the survival function, and of the
+// excess times twice that, both by bin.
+func (c *calibrator) fit() tail {
+	least := max(tailEvents, tailShare*c.above[0])
+	start := nBins - 1
+	for start > 0 && c.above[start] < least {
+		start--
+	}
 	mean, square := 0.0, 0.0
-	for i := start; i < nBins && above[i] > 0; i++ {
-		width := binEdges[i+1] - binEdges[i]
-		falls := -fmath.Log(max(above[i+1]/above[i], 0.05)) // a bin that ends the past falls by no more
-		area := float64(above[i] / above[start] * width)
-		if falls > 1e-6 {
-			area = float64(area * (1 - fmath.Exp(-falls)) / falls)
+	for i := start; i < nBins && c.above[i] > 0; i++ {
+		from := float64(c.above[i])
+		to := 0.05 * from // a bin that ends the past falls by no more
+		if i+1 < nBins {
+			to = max(to, float64(c.above[i+1]))
 		}
+		width := binEdges[i+1] - binEdges[i]
+		// Near the logarithmic mean of the two, which is exact where the function falls
+		// exponentially within the bin.
+		area := width * (2*math.Sqrt(from*to) + (from+to)/2) / 3
 		mean += area
-		// The area's centre lies left of the bin's by about falls/12 of its width.
-		centre := binEdges[i] + float64(width*(0.5-falls/12)) - binEdges[start]
+		centre := binEdges[i] - binEdges[start] + float64(width*(0.5-(from-to)/(from+to)/6))
 		square += 2 * float64(area*centre)
 	}
+	mean, square = mean/float64(c.above[start]), square/float64(c.above[start])
 	variance := max(square-float64(mean*mean), 1e-12)
-	shape = min(max((1-float64(mean*mean)/variance)/2, minShape), maxShape)
-	return shape, float64(mean * (1 - shape))
+	shape := min(max((1-float64(mean*mean)/variance)/2, minShape), maxShape)
+	return tail{start: uint32(start), shape: shape, scale: float64(mean * (1 - shape))}
 }
 
-// paretoSurvival is the generalised Pareto distribution's probability beyond y. A
-// negative shape would end it somewhere; from half the way there on it is continued
-// exponentially, since nothing is impossible.
-func paretoSurvival(y, shape, scale float64) float64 {
-	if math.Abs(shape) < 1e-6 {
-		return fmath.Exp(max(-y/scale, -700))
+// survival is the generalised Pareto distribution's probability beyond y.
+func (t *tail) survival(y float64) float64 {
+	if t.shape < 1e-6 {
+		return fmath.Exp(max(-y/t.scale, -700))
 	}
-	rest := 0.0
-	if half := -scale / (2 * shape); shape < 0 && y > half {
-		rest = (y - half) / (scale / 2)
-		y = half
-	}
-	return fmath.Exp(max(-fmath.Log(1+float64(shape*y)/scale)/shape-rest, -700))
+	return fmath.Exp(max(-fmath.Log(1+float64(t.shape*y)/t.scale)/t.shape, -700))
 }
 
-// binOf returns the index of the bin a surprise falls in.
-func binOf(surprise float64) int {
+// binOf returns the index of the bin a value falls in.
+func binOf(x float64) int {
 	low, high := 0, nBins-1
 	for low < high {
 		middle := (low + high + 1) / 2
-		if surprise >= binEdges[middle] {
+		if x >= binEdges[middle] {
 			low = middle
 		} else {
 			high = middle - 1
@@ -196,15 +161,17 @@ func binOf(surprise float64) int {
 	return low
 }
 
-// appendBinary appends the calibratorSize bytes of c: the count and the average in
-// 8 bytes each, the bins in 4 each, little-endian.
+// appendBinary appends the calibratorSize bytes of c: the count in 8 bytes, the waiting bins in 1
+// each, the counts in 4 each, the tail's edge in 4, its shape and scale in 8 each, little-endian.
 func (c *calibrator) appendBinary(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, c.n)
-	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(c.recent))
-	for _, w := range c.bins {
+	b = append(b, c.waiting[:]...)
+	for _, w := range c.above {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(w))
 	}
-	return b
+	b = binary.LittleEndian.AppendUint32(b, c.tail.start)
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(c.tail.shape))
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(c.tail.scale))
 }
 
 // decode reads what appendBinary wrote. Bytes that no calibrator writes are an error.
@@ -212,20 +179,35 @@ func (c *calibrator) decode(b []byte) error {
 	if len(b) != calibratorSize {
 		return fmt.Errorf("calibrator of %d bytes, want %d", len(b), calibratorSize)
 	}
-	d := calibrator{
-		n:      binary.LittleEndian.Uint64(b),
-		recent: math.Float64frombits(binary.LittleEndian.Uint64(b[8:])),
+	d := calibrator{n: binary.LittleEndian.Uint64(b)}
+	copy(d.waiting[:], b[8:])
+	if bin := slices.Max(d.waiting[:]); bin >= nBins {
+		return fmt.Errorf("calibrator of bin %d", bin)
 	}
-	if d.n >= 1<<53 || !(d.recent >= 0 && d.recent <= maxSurprise) {
-		return fmt.Errorf("calibrator of %d surprises, lately %v", d.n, d.recent)
-	}
-	for i := range d.bins {
-		w := math.Float32frombits(binary.LittleEndian.Uint32(b[16+4*i:]))
-		if !(w >= 0 && w <= calibrated) {
-			return fmt.Errorf("calibrator bin %d holds %v", i, w)
+	b = b[8+block:]
+	before := float32(calibrated + block)
+	for i := range d.above {
+		w := math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		if !(w >= 0 && w <= before) {
+			return fmt.Errorf("calibrator edge %d has %v above it", i, w)
 		}
-		d.bins[i] = w
+		d.above[i], before = w, w
 	}
+	b = b[4*nBins:]
+	d.tail = tail{
+		start: binary.LittleEndian.Uint32(b),
+		shape: math.Float64frombits(binary.LittleEndian.Uint64(b[4:])),
+		scale: math.Float64frombits(binary.LittleEndian.Uint64(b[12:])),
+	}
+	if d.n >= 1<<53 || !d.tail.known() && d.tail != (tail{}) || d.tail.known() && d.above[min(d.tail.start, nBins-1)] == 0 {
+		return fmt.Errorf("calibrator of %d values with a tail %+v", d.n, d.tail)
+	}
+	d.least = leastOf(d.n)
 	*c = d
 	return nil
+}
+
+// known reports whether a tail has been fitted, to numbers that a fit gives.
+func (t *tail) known() bool {
+	return t.start < nBins && t.shape >= minShape && t.shape <= maxShape && t.scale > 0 && t.scale <= math.MaxFloat64
 }

@@ -1,25 +1,32 @@
 package operator
 
-// nCombined is how many of an event's fields its surprise is taken from: an
-// incident shows in a few fields, and a mean over all would drown it.
-const nCombined = 5
+// nLoudest is how many of an event's fields a stream's signal is taken from: an incident
+// shows in a few fields, and a mean over all would drown it.
+const nLoudest = 5
 
-// combine is the surprise of an event with many fields: the mean of the
-// nCombined largest surprises of its fields. Of no fields it is 0.
-func combine(surprises []float64) float64 {
-	var largest [nCombined]float64 // descending
-	for _, s := range surprises {
-		for i := range largest {
-			if s > largest[i] {
-				s, largest[i] = largest[i], s
-			}
+// loudest keeps the nLoudest greatest of the values added to it.
+type loudest struct {
+	greatest [nLoudest]float64 // descending
+	n        int               // values added
+}
+
+// add takes in one value, at least 0.
+func (l *loudest) add(x float64) {
+	l.n++
+	for i := range l.greatest {
+		if x > l.greatest[i] {
+			x, l.greatest[i] = l.greatest[i], x
 		}
 	}
+}
+
+// mean is that of the values kept, 0 of none.
+func (l *loudest) mean() float64 {
 	sum := 0.0
-	for _, s := range largest {
-		sum += s
+	for _, x := range l.greatest {
+		sum += x
 	}
-	return sum / float64(max(min(len(surprises), nCombined), 1))
+	return sum / float64(max(min(l.n, nLoudest), 1))
 }
 
 // attribute appends each field's share of the event's surprise to dst. The

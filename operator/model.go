@@ -25,7 +25,6 @@ type Model struct {
 	ssm     *ssm.Model
 	name    string
 	lineage Lineage
-	prior   *prior
 }
 
 // extra is the "weir" object of an event model's config.json, as far as it concerns
@@ -34,7 +33,6 @@ type extra struct {
 	Features  int         `json:"features"`
 	Horizons  []int       `json:"horizons"`
 	Quantiles [][]float64 `json:"quantiles"`
-	Prior     []float64   `json:"prior"`
 }
 
 // LoadModel loads an event model from a folder, to be called by the given name. Errors
@@ -59,11 +57,7 @@ func LoadModel(fsys fs.FS, name string) (*Model, error) {
 	if err := x.checkOutputs(m.Dims().NOutput); err != nil {
 		return nil, fmt.Errorf("load model %q: %w: %w", name, ssm.ErrModel, err)
 	}
-	p, err := newPrior(x.Prior)
-	if err != nil {
-		return nil, fmt.Errorf("load model %q: %w: %w", name, ssm.ErrModel, err)
-	}
-	return &Model{ssm: m, name: name, lineage: lineageOf(m, p), prior: p}, nil
+	return &Model{ssm: m, name: name, lineage: lineageOf(m)}, nil
 }
 
 // checkOutputs holds what the model says of its n outputs against what they are read as.
@@ -79,11 +73,11 @@ func (x *extra) checkOutputs(n int) error {
 	return nil
 }
 
-func lineageOf(m *ssm.Model, p *prior) Lineage {
+func lineageOf(m *ssm.Model) Lineage {
 	h := sha256.New()
 	fp := m.Fingerprint()
 	h.Write(fp[:])
-	_, _ = fmt.Fprintf(h, "features %d record %d prior %v", featuresVersion, recordVersion, *p)
+	_, _ = fmt.Fprintf(h, "features %d record %d", featuresVersion, recordVersion)
 	return Lineage(h.Sum(nil)[:16])
 }
 

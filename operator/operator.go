@@ -59,10 +59,14 @@ type Operator struct {
 	stepper *ssm.Stepper
 	rows    rows
 	pending []pending // events whose rows are in rows
-	// surprises of the event being scored, one a field; known are those with a past
-	surprises, known []float64
-	result           Result
-	keys             []string
+	// Of the event being scored: each field's surprise, and what those with a past say.
+	surprises []float64
+	signs     []signs
+	// What a late event is judged by, so that the stream's own does not change.
+	spareWatch watch
+	spareJudge judge
+	result     Result
+	keys       []string
 }
 
 // New returns an operator for a partition that has yet to be claimed.

@@ -80,9 +80,17 @@ func TestCorruptRecordBeginsAnewAndSaysSo(t *testing.T) {
 // fixedStream is a stream of numbers that no event produced.
 func fixedStream(m *Model) *stream {
 	s := &stream{key: "fixed", lsn: 77, time: start, n: 12345, lateRun: 3}
-	s.calibrator.n, s.calibrator.recent = 12340, 0.75
-	for i := range s.calibrator.bins {
-		s.calibrator.bins[i] = float32(i) + 0.25
+	s.judge.n, s.judge.extent, s.judge.rarest = 12340, 0.75, [2]float64{0.5, 0.125}
+	for k := range s.judge.calibrators {
+		c := &s.judge.calibrators[k]
+		c.n, c.tail = uint64(12321+k), tail{start: uint32(100 + k), shape: 0.125, scale: float64(2 + k)}
+		c.least = leastOf(c.n)
+		for i := range c.waiting {
+			c.waiting[i] = uint8(k + i)
+		}
+		for i := range c.above {
+			c.above[i] = float32(nBins-i)*64 + 0.25
+		}
 	}
 	for i, name := range []string{"", "cpu", "mem\xff"} {
 		f := newField([]byte(name), m)
@@ -98,6 +106,13 @@ func fixedStream(m *Model) *stream {
 		}
 		for j := range f.foresight.trial {
 			f.foresight.trial[j] = float64(2*nAhead+j+i) / 4
+		}
+		f.watch.n, f.watch.seasoned, f.watch.since = uint64(11000+i), uint64(10000+i), start-60*int64(i)
+		for j := range f.watch.statistics {
+			f.watch.statistics[j] = float64(j+1) / 32
+		}
+		for h := range nHours {
+			f.watch.season.level[h], f.watch.season.seen[h] = float64(i)+float64(h)/4, uint16(300*h+i)
 		}
 		for j := range f.state {
 			f.state[j] = float32(j-i) / 8
@@ -137,20 +152,30 @@ func TestRecordThatNoOperatorWritesIsRefused(t *testing.T) {
 	m := tinyModel(t, 1)
 	m.lineage = Lineage([]byte("fixed lineage 16"))
 	for name, spoil := range map[string]func(*stream){
-		"fields out of order": func(s *stream) { s.fields[1], s.fields[2] = s.fields[2], s.fields[1] },
-		"a field twice":       func(s *stream) { s.fields[1].name = s.fields[2].name },
-		"NaN in a state":      func(s *stream) { s.fields[1].state[7] = float32(math.NaN()) },
-		"∞ in a state":        func(s *stream) { s.fields[2].state[0] = float32(math.Inf(-1)) },
-		"NaN in a statistic":  func(s *stream) { s.fields[0].normalizer.last = math.NaN() },
-		"NaN in a forecast":   func(s *stream) { s.fields[0].foresight.ahead[70].median = math.NaN() },
-		"a negative spread":   func(s *stream) { s.fields[2].foresight.ahead[0].spread = -1 },
-		"a negative miss":     func(s *stream) { s.fields[1].foresight.trial[theLast] = -1 },
-		"a negative bin":      func(s *stream) { s.calibrator.bins[3] = -1 },
-		"a negative count":    func(s *stream) { s.n = -1 },
-		"an endless late run": func(s *stream) { s.lateRun = lateRunLimit },
-		"a state too short":   func(s *stream) { s.fields[2].state = s.fields[2].state[1:] },
-		"a state too long":    func(s *stream) { s.fields[2].state = append(s.fields[2].state, 1) },
-		"too many fields":     func(s *stream) { s.fields = wideFields(m, maxFields+1) },
+		"fields out of order":            func(s *stream) { s.fields[1], s.fields[2] = s.fields[2], s.fields[1] },
+		"a field twice":                  func(s *stream) { s.fields[1].name = s.fields[2].name },
+		"NaN in a state":                 func(s *stream) { s.fields[1].state[7] = float32(math.NaN()) },
+		"∞ in a state":                   func(s *stream) { s.fields[2].state[0] = float32(math.Inf(-1)) },
+		"NaN in a statistic":             func(s *stream) { s.fields[0].normalizer.last = math.NaN() },
+		"a negative count above an edge": func(s *stream) { s.judge.calibrators[1].above[127] = -1 },
+		"more above a higher edge":       func(s *stream) { s.judge.calibrators[2].above[3] = 0 },
+		"a bin that is none":             func(s *stream) { s.judge.calibrators[0].waiting[3] = nBins },
+		"a tail beyond all edges":        func(s *stream) { s.judge.calibrators[3].tail.start = nBins },
+		"a tail without a scale":         func(s *stream) { s.judge.calibrators[3].tail.scale = 0 },
+		"a tail too heavy":               func(s *stream) { s.judge.calibrators[3].tail.shape = 1 },
+		"a p-value above 1":              func(s *stream) { s.judge.rarest[1] = 1.5 },
+		"a negative size":                func(s *stream) { s.fields[1].watch.statistics[wChange] = -1 },
+		"NaN in a watch":                 func(s *stream) { s.fields[1].watch.statistics[wLast] = math.NaN() },
+		"more seasons than values":       func(s *stream) { s.fields[1].watch.seasoned = 1 << 40 },
+		"∞ in a season":                  func(s *stream) { s.fields[0].watch.season.level[23] = math.Inf(1) },
+		"a negative count":               func(s *stream) { s.n = -1 },
+		"an endless late run":            func(s *stream) { s.lateRun = lateRunLimit },
+		"a state too short":              func(s *stream) { s.fields[2].state = s.fields[2].state[1:] },
+		"a state too long":               func(s *stream) { s.fields[2].state = append(s.fields[2].state, 1) },
+		"too many fields":                func(s *stream) { s.fields = wideFields(m, maxFields+1) },
+		"NaN in a forecast":              func(s *stream) { s.fields[0].foresight.ahead[70].median = math.NaN() },
+		"a negative spread":              func(s *stream) { s.fields[2].foresight.ahead[0].spread = -1 },
+		"a negative miss":                func(s *stream) { s.fields[1].foresight.trial[theLast] = -1 },
 	} {
 		s := fixedStream(m)
 		spoil(s)

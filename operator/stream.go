@@ -31,9 +31,9 @@ type stream struct {
 	// n is the number of learnt events.
 	n int64
 	// lateRun is the number of late events since the last learnt one.
-	lateRun    uint8
-	calibrator calibrator
-	fields     []field // by name
+	lateRun uint8
+	judge   judge
+	fields  []field // by name
 
 	cut          bool // its past is not whole: the next event says so
 	dirty        bool // differs from what the store has
@@ -49,12 +49,13 @@ type field struct {
 	counter    counter
 	normalizer normalizer
 	foresight  *foresight
+	watch      watch
 	state      ssm.State
 }
 
 // forget lets the stream begin anew.
 func (s *stream) forget() {
-	s.time, s.n, s.lateRun, s.calibrator, s.fields = 0, 0, 0, calibrator{}, nil
+	s.time, s.n, s.lateRun, s.judge, s.fields = 0, 0, 0, judge{}, nil
 }
 
 // newField returns a field without a past. It keeps name.
@@ -88,6 +89,14 @@ func (s *stream) field(name []byte) *field {
 	return nil
 }
 
+// nth is field for a name that most likely is that of field i.
+func (s *stream) nth(i int, name []byte) *field {
+	if i < len(s.fields) && bytes.Equal(s.fields[i].name, name) {
+		return &s.fields[i]
+	}
+	return s.field(name)
+}
+
 // grow returns the stream's field of this name, which begins here where it has none.
 func (s *stream) grow(name []byte, m *Model) *field {
 	at, ok := s.find(name)
@@ -103,11 +112,11 @@ func (s *stream) grow(name []byte, m *Model) *field {
 //	| magic | version | reserved |   lineage   | time |   n   | late run | fields  |
 //	|   4   |    1    |    3     |     16      |  8   |   8   |    4     |    4    |
 //	+-------+---------+----------+-------------+------+-------+----------+---------+
-//	|  calibrator (calibratorSize)                                                 |
-//	+-------------+------+------+---------+------------+-----------+---------------+
-//	| name length | name | time | counter | normalizer | foresight |     state     |  a field, by name
-//	|      2      |      |  8   |   25    |  (fixed)   |  (fixed)  | 4 × StateLen  |
-//	+-------------+------+------+---------+------------+-----------+---------------+
+//	|  judge (judgeSize)                                                           |
+//	+-------------+------+------+---------+------------+-----------+-------+-------+
+//	| name length | name | time | counter | normalizer | foresight | watch | state |  a field, by name
+//	|      2      |      |  8   |   25    |  (fixed)   |  (fixed)  |(fixed)|       |
+//	+-------------+------+------+---------+------------+-----------+-------+-------+
 //	| CRC-32C of all before: 4 |
 //	+--------------------------+
 //
@@ -137,7 +146,7 @@ func (s *stream) appendBinary(b []byte, lineage Lineage) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.n))
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.lateRun))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.fields)))
-	b = s.calibrator.appendBinary(b)
+	b = s.judge.appendBinary(b)
 	for i := range s.fields {
 		f := &s.fields[i]
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(f.name)))
@@ -146,6 +155,7 @@ func (s *stream) appendBinary(b []byte, lineage Lineage) []byte {
 		b = f.counter.appendBinary(b)
 		b = f.normalizer.appendBinary(b)
 		b = f.foresight.appendBinary(b)
+		b = f.watch.appendBinary(b)
 		for _, v := range f.state {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 		}
@@ -169,14 +179,14 @@ func (s *stream) decode(b []byte, m *Model) error {
 	s.n = int64(binary.LittleEndian.Uint64(b[32:]))
 	lateRun, n := binary.LittleEndian.Uint32(b[40:]), binary.LittleEndian.Uint32(b[44:])
 	rest := body[recordHead:]
-	if len(rest) < calibratorSize || n > maxFields || s.n < 0 || lateRun >= lateRunLimit || b[5]|b[6]|b[7] != 0 {
+	if len(rest) < judgeSize || n > maxFields || s.n < 0 || lateRun >= lateRunLimit || b[5]|b[6]|b[7] != 0 {
 		return fmt.Errorf("%w: %d events, late run %d, %d fields in %d bytes", errRecord, s.n, lateRun, n, len(b))
 	}
 	s.lateRun = uint8(lateRun)
-	if err := s.calibrator.decode(rest[:calibratorSize]); err != nil {
+	if err := s.judge.decode(rest[:judgeSize]); err != nil {
 		return fmt.Errorf("%w: %w", errRecord, err)
 	}
-	return s.decodeFields(rest[calibratorSize:], int(n), m)
+	return s.decodeFields(rest[judgeSize:], int(n), m)
 }
 
 // decodeFields reads n fields, which must be all that b holds.
@@ -207,7 +217,8 @@ func (f *field) decode(b []byte, m *Model) (int, error) {
 	at := 2 + int(binary.LittleEndian.Uint16(b))
 	normalizerAt := at + 8 + counterSize
 	foresightAt := normalizerAt + normalizerSize
-	stateAt := foresightAt + foresightSize
+	watchAt := foresightAt + foresightSize
+	stateAt := watchAt + watchSize
 	end := stateAt + 4*m.ssm.StateLen()
 	if len(b) < end {
 		return 0, io.ErrUnexpectedEOF
@@ -220,7 +231,10 @@ func (f *field) decode(b []byte, m *Model) (int, error) {
 	if err := f.normalizer.decode(b[normalizerAt:foresightAt]); err != nil {
 		return 0, err
 	}
-	if err := f.foresight.decode(b[foresightAt:stateAt]); err != nil {
+	if err := f.foresight.decode(b[foresightAt:watchAt]); err != nil {
+		return 0, err
+	}
+	if err := f.watch.decode(b[watchAt:stateAt]); err != nil {
 		return 0, err
 	}
 	for i := range f.state {

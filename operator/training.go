@@ -3,8 +3,6 @@ package operator
 import (
 	"math"
 	"slices"
-
-	"github.com/weirstream/weir/ssm"
 )
 
 // RowSize is the length of one row of FeatureRows.
@@ -45,36 +43,4 @@ func targets(dst []float32, a axis, values []float64) {
 			dst[k] = float32(a.coordinate(values[h-1]))
 		}
 	}
-}
-
-// PriorWeights returns the shares of a stream's averaged surprises under m in each
-// bin of a model's prior, its first warm-up left out; nil for a stream no longer
-// than that. times are Unix milliseconds. The error is a broken model's.
-func (m *Model) PriorWeights(times []int64, values []float64) ([]float64, error) {
-	if len(values) <= warmEvents {
-		return nil, nil
-	}
-	rows := FeatureRows(nil, times, values)
-	out, stepper, state := make([]float32, nOutputs), m.ssm.NewStepper(1), []ssm.State{m.ssm.NewState()}
-	var n normalizer
-	n.observe(values[0], 0)
-	var f foresight
-	var c calibrator
-	weights := make([]float64, nBins)
-	for i, x := range values[1:] {
-		in := rows[i*RowSize:][:RowSize]
-		stepper.Step(out, in[:nFeatures], in[RowSize-1:], state)
-		d, err := newDistribution(out, n.axis())
-		if err != nil {
-			return nil, err
-		}
-		f.recall(&d, n.n)
-		f.learn(&d, x, n.n)
-		c.observe(d.surprise(x, Both))
-		if i+1 >= warmEvents {
-			weights[binOf(c.recent)] += 1 / float64(len(values)-warmEvents)
-		}
-		n.observe(x, float64(times[i+1]-times[i])/1000)
-	}
-	return weights, nil
 }

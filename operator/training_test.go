@@ -34,25 +34,3 @@ func TestFeatureRowsAreWhatTheOperatorFeedsTheModel(t *testing.T) {
 		t.Errorf("a gap of five minutes after gaps of one is %v typical gaps", ratio)
 	}
 }
-
-func TestPriorWeightsAreShares(t *testing.T) {
-	m := loadBuiltin(t)
-	times, values := make([]int64, 300), make([]float64, 300)
-	for i := range times {
-		times[i], values[i] = int64(i)*1000, math.Sin(float64(i))
-	}
-	weights, err := m.PriorWeights(times, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := 0.0
-	for _, w := range weights {
-		sum += w
-	}
-	if math.Abs(sum-1) > 1e-9 {
-		t.Errorf("weights sum to %v", sum)
-	}
-	if short, err := m.PriorWeights(times[:warmEvents], values[:warmEvents]); short != nil || err != nil {
-		t.Errorf("a stream that is all warm-up gives %v, %v", short, err)
-	}
-}

@@ -1,16 +1,12 @@
 // Command export turns telemetry into what a model is trained on.
 //
 //	go run ./training/export -data DIR -out FILE
-//	go run ./training/export -data DIR -prior MODEL_DIR
 //
 // DIR holds the folders asd, nab, nezha and smd as published. FILE is a
 // safetensors file of two tensors: rows (events, operator.RowSize), the rows of
 // operator.FeatureRows one stream after the other, and segments (streams, 4): a
 // stream's first row, its number of rows, its source and 1 where it is kept for
 // validation. The same input gives the same bytes.
-//
-// With -prior, a trained model's config.json gets the distribution of surprises
-// that the operator's calibration starts from.
 package main
 
 import (
@@ -68,15 +64,8 @@ func main() {
 	out := flag.String("out", "", "file to write")
 	synthetic := flag.Int("synthetic", 12000, "number of synthetic streams")
 	seed := flag.Uint64("seed", 1, "seed of the synthetic streams and the cuts")
-	prior := flag.String("prior", "", "trained model to add a prior to, in place of writing rows")
 	flag.Parse()
-	err := error(nil)
-	if *prior != "" {
-		err = writePrior(*data, *prior)
-	} else {
-		err = run(*data, *out, *synthetic, *seed)
-	}
-	if err != nil {
+	if err := run(*data, *out, *synthetic, *seed); err != nil {
 		log.Fatal(err)
 	}
 }
