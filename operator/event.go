@@ -83,8 +83,9 @@ type Prediction struct {
 	// PValue is the calibrated probability, under the stream's own past, of an
 	// event at least this surprising. 0 < PValue <= 1.
 	PValue float64
-	// AnomalyScore is log(PValue) over the log of the alarm threshold: above 1
-	// exactly where IsAnomaly holds.
+	// AnomalyScore is above 1 exactly where IsAnomaly holds. Of an event rarer than those
+	// of late it is log(PValue) over the log of the alarm threshold; else it says how much
+	// the event is part of an incident, and is below 1.
 	AnomalyScore float64
 	IsAnomaly    bool
 	Phase        Phase
