@@ -21,9 +21,10 @@
 //	features     the model's input: the field's last value, change and level in those terms
 //	head         the model's output: quantiles of the value 1, 8 and 64 events ahead
 //	foresight    what was forecast of the value 8 and 64 events ago, and which forecast fits best
-//	surprise     how far the value is from what was expected
-//	calibrator   the surprise's p-value among the stream's own past surprises
-//	decide       the p-value against the budget of false alarms
+//	watch        what is unusual in a field's value: level, hour of the day, forecast, unrest
+//	judge        the fields' signs as signals of the stream, each with a p-value among what
+//	             it said before (calibrator), and their harmonic mean
+//	decide       the p-value against the budget of false alarms; an incident is one alarm
 //
 // Then the stream learns the event. A late one it does not learn.
 //
