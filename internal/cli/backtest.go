@@ -20,7 +20,7 @@ type backtestCmd struct {
 	configFlags
 	Model  string   `help:"Score with MODEL, builtin:NAME or a directory; overrides model.use." placeholder:"MODEL"`
 	Labels string   `help:"Labelled windows of the files, as in NAB's combined_windows.json." placeholder:"FILE"`
-	Out    string   `help:"Write a report and a plot of each file to DIR." placeholder:"DIR" xor:"what"`
+	Out    string   `help:"Write report.html, report.md and a plot of each file to DIR." placeholder:"DIR" xor:"what"`
 	Only   []string `help:"Run only these detectors, such as weir,\"Gaussian z\"." placeholder:"NAME" xor:"only"`
 	JSON   bool     `help:"Print the results as JSON."`
 
@@ -168,6 +168,7 @@ type backtest struct {
 	baselines []detector.Baseline
 	tallies   []*eval.Tally // of the baselines
 	seen      []string      // names of the series
+	page      eval.Page     // of the operator, where there is an out
 }
 
 // choose picks the detectors of the given names, all if there are none.
@@ -211,6 +212,7 @@ func (b *backtest) add(ctx context.Context, s *eval.Series) error {
 			if err := eval.WritePlot(filepath.Join(b.out, plotName(s.Name)), s, run); err != nil {
 				return err
 			}
+			b.page.Add(s, run)
 		}
 	}
 	for i, d := range b.baselines {
@@ -240,8 +242,25 @@ func (b *backtest) results() []eval.Result {
 	return all
 }
 
-// writeReport writes report.md beside the plots.
+// writePage writes report.html.
+func (b *backtest) writePage(results []eval.Result) error {
+	f, err := os.Create(filepath.Join(b.out, "report.html"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b.page.Model, b.page.Budget = b.model.Tag(), b.budget
+	if err := b.page.Write(f, results); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// writeReport writes report.html, and report.md beside the plots.
 func (b *backtest) writeReport(results []eval.Result) error {
+	if err := b.writePage(results); err != nil {
+		return err
+	}
 	f, err := os.Create(filepath.Join(b.out, "report.md"))
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ export class Demo {
     this.listed = key;
     $("breaks").replaceChildren(...breaks.slice(0, 2).map((b) => {
       const li = make("li", "", `${b.kind} in ${b.stream}: `);
-      if (b.found) li.append(make("b", "", b.events === 1 ? "found at once" : `found after ${b.events} events`), ` · ${span((b.found - b.start) / 1000)} of telemetry, ${count(b.millis)} ms by the clock`);
+      if (b.found) li.append(make("b", "", b.events === 1 ? "found at once" : `found after ${b.events} events`), ` · ${count(b.millis)} ms by the clock`);
       else li.append(make("span", "miss", b.late ? "not found: it looks like this stream’s own past" : "waiting for an alarm …"));
       return li;
     }));
@@ -51,7 +51,7 @@ export class Demo {
     $("kill").disabled = this.dead;
     if (!k) return;
     if (this.dead) put($("kill-text"), `process ${k.pid} is dead; nobody scores`);
-    else put($("kill-text"), `process ${k.pid} died; ${span((k.restore - k.killed) / 1000)} later process ${worker.pid} went on (${span((k.restore - k.started) / 1000)} after its start, most of it Kafka missing the dead one)`);
+    else put($("kill-text"), `process ${k.pid} died; ${span((k.restore - k.killed) / 1000)} later ${worker.pid} went on where it was`);
   }
 
   // showTwin draws both paces by the clock: where the operator is dead, only its twin goes on.

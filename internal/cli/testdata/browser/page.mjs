@@ -159,7 +159,7 @@ const pid = async () => (await ask("demo")).worker.pid;
 const first = await pid();
 dying = true;
 await page.click("#kill");
-await until(page, () => /later process/.test(document.getElementById("kill-text").textContent));
+await until(page, () => /went on where it was/.test(document.getElementById("kill-text").textContent));
 dying = false;
 check(await pid() !== first, "another process works");
 const twin = async () => (await ask("demo")).twin;
@@ -178,6 +178,7 @@ await until(page, () => document.querySelector("#speeds button[aria-pressed=true
 // Pictures of both themes, and what axe says of them.
 await pick(page, "machine-1-2");
 await page.fill("#q", "");
+await page.evaluate(() => document.activeElement.blur());
 await page.mouse.move(5, 5);
 await page.waitForTimeout(1500);
 await accessible(page, "light");
