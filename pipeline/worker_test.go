@@ -308,3 +308,53 @@ func TestOrderOfFieldsInARecordDoesNotMatter(t *testing.T) {
 		t.Errorf("%d scores (-one order +another):\n%s", len(got["one"]), diff)
 	}
 }
+
+// A countingStore counts what is saved of each stream.
+type countingStore struct {
+	*statestore.Memory
+	saved map[string]int
+	calls int
+}
+
+func (s *countingStore) Save(ctx context.Context, p statestore.Partition, t statestore.Token, snaps []statestore.Snapshot) error {
+	s.calls++
+	for _, snap := range snaps {
+		s.saved[snap.Key]++
+	}
+	return s.Memory.Save(ctx, p, t, snaps)
+}
+
+// TestAHotStreamIsSavedOnceAnInterval has one stream come a thousand times as often as the
+// others: each costs one record a checkpoint.
+func TestAHotStreamIsSavedOnceAnInterval(t *testing.T) {
+	var log []Message
+	for i := range int64(5000) {
+		key := "hot"
+		if i%1000 == 0 {
+			key = "cold"
+		}
+		log = append(log, Message{Offset: i, Time: 1_780_000_000_000 + 1000*i, Key: []byte(key), Value: fmt.Appendf(nil, `{"value":%d}`, i%17)})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &countingStore{Memory: statestore.NewMemory(), saved: map[string]int{}}
+		source := tenthSource{&sliceSource{log: log, size: 50}}
+		w := newWorker(t, newOperator(tinyModel(t), store), source, &sliceSink{}, &sliceSink{})
+		w.CheckpointEvery = time.Second
+		if err := w.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// 100 fetches of 100 ms are 10 s.
+		if store.saved["hot"] < 9 || store.saved["hot"] > 11 || store.saved["cold"] != 5 || store.calls > 11 {
+			t.Errorf("in 10 s the hot stream was saved %d times, the cold one %d times, in %d calls; want 10, 5 and 10",
+				store.saved["hot"], store.saved["cold"], store.calls)
+		}
+	})
+}
+
+// A tenthSource takes a tenth of a second for each fetch.
+type tenthSource struct{ *sliceSource }
+
+func (s tenthSource) Fetch(ctx context.Context, b *Batch) error {
+	time.Sleep(100 * time.Millisecond) // the bubble's time
+	return s.sliceSource.Fetch(ctx, b)
+}

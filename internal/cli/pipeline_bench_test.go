@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,19 +11,26 @@ import (
 	"github.com/weirstream/weir/pipeline"
 )
 
-// BenchmarkPipeline measures the whole way of an event, from a topic that holds a backlog
-// of b.N of them to acknowledged scores and saved states, over TCP to Kafka and Redis (the
-// embedded ones unless WEIR_TEST_KAFKA and WEIR_TEST_REDIS name others). Allocations and
-// bytes are those of the process, the embedded servers among them.
+// BenchmarkPipeline measures the whole way of an event in each delivery mode, from a topic
+// that holds a backlog of b.N of them to acknowledged scores and saved states, over TCP to
+// Kafka and Redis (the embedded ones unless WEIR_TEST_KAFKA and WEIR_TEST_REDIS name
+// others). Allocations and bytes are those of the process, the embedded servers among them.
 func BenchmarkPipeline(b *testing.B) {
+	for _, mode := range []pipeline.DeliveryMode{pipeline.ExactlyOnce, pipeline.Transactional, pipeline.AtLeastOnce} {
+		b.Run(string(mode), func(b *testing.B) { benchmarkPipeline(b, mode) })
+	}
+}
+
+func benchmarkPipeline(b *testing.B, mode pipeline.DeliveryMode) {
 	r := newRig(b, 8)
 	if err := r.produceBacklog(b, b.N); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
+	before := processorTime(b)
 	_, stop := r.operate(b, "kafka.session_timeout=10s", "kafka.heartbeat_interval=1s", "state.checkpoint.every=1s",
-		"service.log.level=warn")
+		"service.log.level=warn", "delivery="+string(mode))
 	until(b, 10*time.Minute, "backlog scored", func() bool {
 		n, err := r.ends(b.Context(), r.name+".scores")
 		return err == nil && n >= int64(b.N)
@@ -31,6 +39,18 @@ func BenchmarkPipeline(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	// On a busy machine this says more.
+	b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/event")
+}
+
+// processorTime is what this process has used of the processors.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // produceBacklog writes n events of the sample's streams.
