@@ -8,11 +8,14 @@ const nLoudest = 5
 type loudest struct {
 	greatest [nLoudest]float64 // descending
 	n        int               // values added
+	sum      float64           // of all of them
+	all      bool              // the mean is that of all
 }
 
 // add takes in one value, at least 0.
 func (l *loudest) add(x float64) {
 	l.n++
+	l.sum += x
 	for i := range l.greatest {
 		if x > l.greatest[i] {
 			x, l.greatest[i] = l.greatest[i], x
@@ -22,6 +25,9 @@ func (l *loudest) add(x float64) {
 
 // mean is that of the values kept, 0 of none.
 func (l *loudest) mean() float64 {
+	if l.all {
+		return l.sum / float64(max(l.n, 1))
+	}
 	sum := 0.0
 	for _, x := range l.greatest {
 		sum += x

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/weirstream/weir/ssm/fmath"
 )
 
 // The signals of a stream: each says in its own way how unusual an event is, and each is
@@ -31,6 +33,12 @@ const (
 // or see what is seldom an incident, have less.
 var signalWeights = [nSignals]float64{1, 1, 1, 0.3, 0.1, 0.3, 0.3}
 
+// signalParts are the parts that the signals belong to, as far as they can be left out.
+var signalParts = [nSignals]Part{
+	signalDaily: PartSeason, signalDailyRun: PartSeason, signalOffset: PartOffset, signalLevel: PartLevel,
+	signalForecast: PartForecasts, signalActivity: PartActivity,
+}
+
 const (
 	// extentRise and extentFall are the rates at which the extent follows upwards and down.
 	extentRise, extentFall = 0.3, 0.05
@@ -57,8 +65,8 @@ type verdict struct {
 }
 
 // weigh judges an event by the signs of those of its fields that have a past, at least one.
-func (j *judge) weigh(fields []signs) verdict {
-	values, has := j.signals(fields)
+func (j *judge) weigh(fields []signs, without Part) verdict {
+	values, has := j.signals(fields, without)
 	j.n++
 	v := verdict{extent: j.calibrators[signalExtent].pvalue(values[signalExtent])}
 	// The harmonic mean of the probabilities: valid however the signals hang together, and
@@ -68,12 +76,16 @@ func (j *judge) weigh(fields []signs) verdict {
 		if has[i] {
 			c := &j.calibrators[i]
 			weight += signalWeights[i]
-			sum += signalWeights[i] / c.pvalue(values[i])
+			pvalue := c.pvalue(values[i])
+			if without.has(PartCalibration) {
+				pvalue = fmath.Exp(-values[i])
+			}
+			sum += signalWeights[i] / pvalue
 			c.observe(values[i])
 		}
 	}
 	v.pvalue = min(weight/sum, 1)
-	v.news = v.pvalue < min(j.rarest[0], j.rarest[1])
+	v.news = v.pvalue < min(j.rarest[0], j.rarest[1]) || without.has(PartGate)
 	j.remember(v.pvalue)
 	return v
 }
@@ -87,8 +99,13 @@ func (j *judge) remember(pvalue float64) {
 }
 
 // signals combines the signs of fields into those of the stream.
-func (j *judge) signals(fields []signs) (values [nSignals]float64, has [nSignals]bool) {
+func (j *judge) signals(fields []signs, without Part) (values [nSignals]float64, has [nSignals]bool) {
 	var daily, dailyRun, offset, level, forecast, activity, unusual, sudden loudest
+	if without.has(PartLoudest) {
+		for _, l := range []*loudest{&daily, &dailyRun, &offset, &level, &forecast, &activity, &unusual, &sudden} {
+			l.all = true
+		}
+	}
 	for i := range fields {
 		f := &fields[i]
 		if f.seasoned {
@@ -105,6 +122,9 @@ func (j *judge) signals(fields []signs) (values [nSignals]float64, has [nSignals
 	// A product, since either alone is ordinary: a level that is known and far from the
 	// centre, a forecast that fails in the middle of the usual range.
 	extent := float64(unusual.mean() * math.Sqrt(sudden.mean()))
+	if without.has(PartForecasts) {
+		extent = unusual.mean()
+	}
 	rate := extentFall
 	if extent > j.extent {
 		rate = extentRise
@@ -112,7 +132,7 @@ func (j *judge) signals(fields []signs) (values [nSignals]float64, has [nSignals
 	j.extent = towards(j.extent, extent, max(rate, 1/float64(j.n+1)))
 	values = [nSignals]float64{daily.mean(), dailyRun.mean(), offset.mean(), level.mean(), forecast.mean(), activity.mean(), j.extent / 3}
 	for i := range has {
-		has[i] = daily.n > 0 || i != signalDaily && i != signalDailyRun
+		has[i] = (daily.n > 0 || i != signalDaily && i != signalDailyRun) && !without.has(signalParts[i])
 	}
 	return values, has
 }

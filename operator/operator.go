@@ -30,6 +30,8 @@ type Config struct {
 	// IdleTTL is how long a stream may be without events, by the log's clock, before it
 	// begins anew. 0 means for ever.
 	IdleTTL time.Duration
+	// Without are parts of the scoring to leave out, for measurements alone.
+	Without Part
 }
 
 // An Operator advances the streams of one partition. It is not safe for concurrent

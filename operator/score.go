@@ -103,7 +103,7 @@ func (o *Operator) decide(pr *Prediction, p *pending) {
 		o.spareJudge = *j
 		j = &o.spareJudge
 	}
-	v := j.weigh(o.signs)
+	v := j.weigh(o.signs, o.cfg.Without)
 	pr.PValue = v.pvalue
 	threshold := fmath.Log(min(max(p.typicalGap*o.cfg.FalseAlarms, 1e-15), 0.5))
 	score := 0.0

@@ -26,6 +26,7 @@ type backtestCmd struct {
 
 	Budgets bool `help:"Measure how many false alarms there are, at budgets from 1/1h to 1/90d." xor:"what,only"`
 	Inject  bool `help:"Put anomalies of several kinds into clean streams, and measure which are found." xor:"what"`
+	Ablate  bool `help:"Measure what each part of the scoring is worth, by leaving it out." xor:"what,only"`
 
 	Files []string `arg:"" optional:"" help:"CSV files, gzipped or not, or directories of them; without any, builtin:sample."`
 }
@@ -56,6 +57,8 @@ raises on synthetic streams in which nothing happens, and outside of the labels 
 --inject puts anomalies of several kinds into synthetic streams and into the parts of the files
 without labels, and measures which of them each detector finds, and after how many events.
 With either, a file without labels is taken to have no incidents.
+--ablate runs the operator alone, as it is and with one part of its scoring left out after the
+other: what a figure loses is what the part is worth.
 
 Examples:
 
@@ -94,6 +97,8 @@ func (c *backtestCmd) Run(ctx context.Context, std *streams) error {
 		}
 	}
 	switch {
+	case c.Ablate:
+		return c.runAblate(ctx, b)
 	case c.Budgets:
 		return c.runBudgets(ctx, b)
 	case c.Inject:
