@@ -99,3 +99,14 @@ func (b *brokers) elect(ctx context.Context, req *kmsg.ElectLeadersRequest) erro
 	}
 	return errors.Join(errs...)
 }
+
+// forget deletes a consumer group.
+func (b *brokers) forget(ctx context.Context, group string) error {
+	req := kmsg.NewPtrDeleteGroupsRequest()
+	req.Groups = append(req.Groups, group)
+	res, err := req.RequestWith(ctx, b.admin)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(res.Groups[0].ErrorCode)
+}

@@ -95,3 +95,20 @@ func TestMembersComeAndGo(t *testing.T) {
 	})
 	s.finish(t)
 }
+
+// TestGroupDeleted has the group forget its offsets and begin its generations again, below
+// those that Redis knows as the partitions' owners.
+func TestGroupDeleted(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	s := start(t, "Kafka: consumer group deleted, with its offsets", r.url(), r.url())
+	ops := []*operator{s.operator(t), s.operator(t)}
+	s.inject(t, func(int) {
+		for _, o := range ops {
+			o.stop(t)
+		}
+		until(t, time.Minute, "delete the group", func() error { return s.kafka.forget(t.Context(), s.name) })
+		ops = []*operator{s.operator(t), s.operator(t)}
+	})
+	s.finish(t)
+}

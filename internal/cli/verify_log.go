@@ -46,8 +46,9 @@ A score depends on its stream's whole past, so the log is read from its beginnin
 that began before it cannot be computed: their outputs say n above 1 at the log's first event.
 They are counted as unknown, and of them only what is missing or duplicated is found. Where the
 outputs are gone that should be compared, comparing begins at the first that is there.
-A stream that began anew, because it was idle for state.idle_ttl, or because its state was lost
-and the configuration says to go on without, differs from then on.
+Where the operators had to do without something, which their outputs mark with gap, they differ
+from what is computed with it: the mark itself, and all later ones of a stream whose state was
+lost with state.on_loss: cold.
 
 Memory: about 100 bytes for each event of the range, and the state of each stream of a partition.
 
