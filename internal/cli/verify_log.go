@@ -48,7 +48,7 @@ They are counted as unknown, and of them only what is missing or duplicated is f
 outputs are gone that should be compared, comparing begins at the first that is there.
 Where the operators had to do without something, which their outputs mark with gap, they differ
 from what is computed with it: the mark itself, and all later ones of a stream whose state was
-lost with state.on_loss: cold.
+lost with state.on_loss: cold. Outputs of another model, or of other settings, differ as well.
 
 Memory: about 100 bytes for each event of the range, and the state of each stream of a partition.
 
