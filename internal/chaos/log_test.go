@@ -22,7 +22,7 @@ func TestRetentionPassesTheCursor(t *testing.T) {
 	gone := 0
 	s.inject(t, func(int) {
 		o.stop(t)
-		until(t, time.Minute, "unread events", func() error { return s.unread(t.Context(), 200) })
+		s.moreEvents(t, 200)
 		if err := s.quiet(); err != nil {
 			t.Fatal(err)
 		}
@@ -42,19 +42,25 @@ func TestRetentionPassesTheCursor(t *testing.T) {
 	s.judge(t)
 }
 
-// unread returns nil once each partition has n events more than outputs.
-func (s *scenario) unread(ctx context.Context, n int64) error {
-	in, err := s.kafka.ends(ctx, s.name, partitions, false)
-	if err != nil {
-		return err
-	}
-	out, err := s.kafka.ends(ctx, s.name+".scores", partitions, false)
-	for p := range out {
-		if in[p] < out[p]+n {
-			err = errors.Join(err, errNotYet)
+// moreEvents waits until each partition has n events more than now.
+func (s *scenario) moreEvents(t *testing.T, n int64) {
+	t.Helper()
+	var before []int64
+	until(t, time.Minute, "further events", func() error {
+		now, err := s.kafka.ends(t.Context(), s.name, partitions, false)
+		if err != nil {
+			return err
 		}
-	}
-	return err
+		if before == nil {
+			before = now
+		}
+		for p := range now {
+			if now[p] < before[p]+n {
+				return errNotYet
+			}
+		}
+		return nil
+	})
 }
 
 // A gap is a hole in a partition's log: events below the offset are gone.
