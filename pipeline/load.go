@@ -14,6 +14,8 @@ type Load struct {
 	// ReplayDepth is the number of offsets between the last checkpoint and the present
 	// position: what a restart now would read again.
 	ReplayDepth int64
+	// Lag is how many offsets the log's end was ahead of the position at the last fetch.
+	Lag int64
 	// Events were processed, in Busy: decoded, stepped and encoded, but not yet sent.
 	Events int64
 	Busy   time.Duration
@@ -26,14 +28,14 @@ type Load struct {
 
 // loadCounters is a Load that its worker writes and others read.
 type loadCounters struct {
-	streams, depth, events, busy, checkpointed, savedStreams, savedBytes atomic.Int64
+	streams, depth, lag, events, busy, checkpointed, savedStreams, savedBytes atomic.Int64
 }
 
 // Load may be called from any goroutine.
 func (w *Worker) Load() Load {
 	l := &w.load
 	return Load{
-		Streams: l.streams.Load(), ReplayDepth: l.depth.Load(), Events: l.events.Load(), Busy: time.Duration(l.busy.Load()),
+		Streams: l.streams.Load(), ReplayDepth: l.depth.Load(), Lag: l.lag.Load(), Events: l.events.Load(), Busy: time.Duration(l.busy.Load()),
 		Checkpoint: time.Unix(0, l.checkpointed.Load()), SavedStreams: l.savedStreams.Load(), SavedBytes: l.savedBytes.Load(),
 	}
 }
@@ -43,9 +45,19 @@ func (l *loadCounters) batch(events int, took time.Duration) {
 	l.busy.Add(int64(took))
 }
 
-func (l *loadCounters) position(streams int, depth int64) {
+func (l *loadCounters) position(streams int, depth, lag int64) {
 	l.streams.Store(int64(streams))
 	l.depth.Store(depth)
+	l.lag.Store(max(lag, 0))
+}
+
+// CheckpointAge is how old the last checkpoint is while there is something that the next one
+// would save.
+func (l *Load) CheckpointAge() time.Duration {
+	if l.ReplayDepth == 0 {
+		return 0
+	}
+	return time.Since(l.Checkpoint)
 }
 
 func (l *loadCounters) checkpoint(at time.Time, o *operator.Operator) {

@@ -195,6 +195,11 @@ type Gauges struct {
 	// ReplayDepth is the number of events processed since the last checkpoint: what
 	// a restart now would process again.
 	ReplayDepth int64
+	// Lag is how many events the log's ends were ahead at the last fetches.
+	Lag int64
+	// CheckpointAge is the age of the oldest partition's checkpoint that has something to
+	// save after it.
+	CheckpointAge time.Duration
 	// Partitions owned by this process.
 	Partitions int64
 }
@@ -209,6 +214,10 @@ func ObserveGauges(meter metric.Meter, read func() Gauges) (stop func() error, e
 	}
 	streams := gauge("weir.streams.active", "{stream}", "Streams live in memory.")
 	depth := gauge("weir.replay.depth", "{event}", "Events since the last checkpoint, which a restart would replay.")
+	lag := gauge("weir.lag", "{event}", "Events that the log's ends were ahead at the last fetches.")
+	age, ageErr := meter.Float64ObservableGauge("weir.checkpoint.age", metric.WithUnit("s"),
+		metric.WithDescription("Age of the oldest checkpoint that has something to save after it."))
+	err = errors.Join(err, ageErr)
 	partitions := gauge("weir.partitions", "{partition}", "Partitions owned.")
 	if err != nil {
 		return nil, err
@@ -217,9 +226,11 @@ func ObserveGauges(meter metric.Meter, read func() Gauges) (stop func() error, e
 		now := read()
 		o.ObserveInt64(streams, now.Streams)
 		o.ObserveInt64(depth, now.ReplayDepth)
+		o.ObserveInt64(lag, now.Lag)
+		o.ObserveFloat64(age, now.CheckpointAge.Seconds())
 		o.ObserveInt64(partitions, now.Partitions)
 		return nil
-	}, streams, depth, partitions)
+	}, streams, depth, lag, age, partitions)
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,10 @@ func collect(t *testing.T, reader *sdkmetric.ManualReader) map[string]string {
 				for _, p := range points.DataPoints {
 					add(m.Name, p.Attributes, fmt.Sprint(p.Value))
 				}
+			case metricdata.Gauge[float64]:
+				for _, p := range points.DataPoints {
+					add(m.Name, p.Attributes, fmt.Sprint(p.Value, m.Unit))
+				}
 			case metricdata.Histogram[float64]:
 				for _, p := range points.DataPoints {
 					add(m.Name, p.Attributes, fmt.Sprintf("%d in %g %s", p.Count, p.Sum, m.Unit))
@@ -133,11 +137,16 @@ func TestTwoTopicsShareInstruments(t *testing.T) {
 
 func TestGaugesAreReadUntilStopped(t *testing.T) {
 	meter, reader := newTestMeter(t)
-	stop, err := ObserveGauges(meter, func() Gauges { return Gauges{Streams: 5, ReplayDepth: 6, Partitions: 7} })
+	stop, err := ObserveGauges(meter, func() Gauges {
+		return Gauges{Streams: 5, ReplayDepth: 6, Lag: 8, CheckpointAge: 1500 * time.Millisecond, Partitions: 7}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"weir.streams.active ": "5", "weir.replay.depth ": "6", "weir.partitions ": "7"}
+	want := map[string]string{
+		"weir.streams.active ": "5", "weir.replay.depth ": "6", "weir.lag ": "8", "weir.checkpoint.age ": "1.5s",
+		"weir.partitions ": "7",
+	}
 	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/weirstream/weir/operator"
 	"github.com/weirstream/weir/pipeline/encoding"
 	"github.com/weirstream/weir/statestore"
@@ -50,7 +52,9 @@ type Worker struct {
 
 	Retry   *Retrier
 	Metrics *Metrics
-	Log     *slog.Logger
+	// Tracer records a span for each batch; nil for none.
+	Tracer trace.Tracer
+	Log    *slog.Logger
 
 	// Observe, where not nil, is shown the predictions of a batch once they are written. It
 	// must not wait, and not keep them.
@@ -128,7 +132,10 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // turn does what a fetched batch asks for.
 func (w *Worker) turn(ctx context.Context) error {
-	if err := w.process(ctx); err != nil {
+	batch, span := w.trace(ctx)
+	err := w.process(batch)
+	endSpan(span, err)
+	if err != nil {
 		return err
 	}
 	if err := w.answer(ctx); err != nil {
@@ -317,7 +324,7 @@ func (w *Worker) process(ctx context.Context) error {
 		w.load.batch(n, busy)
 	}
 	w.position = w.batch.Next
-	w.load.position(w.Operator.Streams(), w.position-w.base)
+	w.load.position(w.Operator.Streams(), w.position-w.base, w.batch.End-w.position)
 	return nil
 }
 

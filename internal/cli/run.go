@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 
@@ -99,9 +100,9 @@ func newService(cfg config.Config, log *slog.Logger) (*service, error) {
 		cfg: cfg, log: log, model: model, store: store, kafka: kafka, workers: make(map[*pipeline.Worker]bool),
 		topics: pipeline.Topics{Inputs: cfg.Input.Topics, Scores: cfg.Output.Scores.Topic, DLQ: cfg.Output.DLQ.Topic, Gauges: cfg.Output.Metrics.Topic},
 	}
-	s.telemetry, err = newTelemetry(pipeline.MetricLabels{
+	s.telemetry, err = newTelemetry(cfg.Service.Name, pipeline.MetricLabels{
 		Group: cfg.Kafka.GroupID, Input: strings.Join(s.topics.Inputs, ","), Scores: s.topics.Scores,
-	}, s.gauges)
+	}, s.gauges, os.Environ())
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +120,8 @@ func (s *service) gauges() pipeline.Gauges {
 		load := w.Load()
 		sum.Streams += load.Streams
 		sum.ReplayDepth += load.ReplayDepth
+		sum.Lag += load.Lag
+		sum.CheckpointAge = max(sum.CheckpointAge, load.CheckpointAge())
 	}
 	return sum
 }
@@ -253,7 +256,7 @@ func (s *service) work(ctx context.Context, a *pipeline.Assignment) error {
 		Operator: o,
 		Decoder:  decoder, Registry: registry, MaxBytes: int(s.cfg.Input.MaxBytes), CheckpointEvery: s.cfg.State.Checkpoint.Every,
 		DrainTimeout: s.cfg.Kafka.SessionTimeout / 2, Alive: a.Alive, Committed: a.Committed,
-		Retry: retry, Metrics: s.telemetry.metrics, Log: s.log,
+		Retry: retry, Metrics: s.telemetry.metrics, Tracer: s.telemetry.tracer, Log: s.log,
 		Observe: func(p []operator.Prediction) { s.page.board.Observe(a.Topic, a.Partition, p) },
 		Asks:    make(pipeline.Asks),
 	}
