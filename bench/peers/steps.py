@@ -271,27 +271,27 @@ def main():
     version = importlib.metadata.version
     peers = [
         (f"torch {torch.__version__} eager", lambda: torch_rates(False)),
-        (f"torch {torch.__version__} compiled", lambda: torch_rates(True)),
         (f"onnxruntime {version('onnxruntime')}", onnx_rates),
         (f"llama.cpp of llama-cpp-python {version('llama-cpp-python')}", llama_rates),
+        (f"torch {torch.__version__} compiled", lambda: torch_rates(True)),
         ("candle 0.11.1", candle_rates),
     ]
     with tempfile.TemporaryDirectory() as tmp:
         binary = os.path.join(tmp, "weir")
         subprocess.run(["go", "build", "-o", binary, "."], cwd=HERE.parent.parent, check=True)
-        weir, rows = dict.fromkeys(BATCHES, 0.0), []
+        weir = dict.fromkeys(BATCHES, 0.0)
+        print("| steps/s, one core | batch 1 | Weir, best so far | factor | batch 256 | Weir, best so far | factor |")
+        print("|---|---|---|---|---|---|---|", flush=True)
         for name, rates in peers:
             for batch, rate in weir_rates(binary).items():
                 weir[batch] = max(weir[batch], rate)
             try:
-                rows.append((name, rates()))
+                r = rates()
             except Exception as e:  # a peer that is not installed leaves the others theirs
                 print(f"{name}: not measured: {e}", file=sys.stderr)
-    print("| steps/s, one core | batch 1 | Weir is | batch 256 | Weir is |\n|---|---|---|---|---|")
-    print(f"| Weir | {weir[1]:,.0f} | | {weir[256]:,.0f} | |")
-    for name, r in rows:
-        cells = [f"{r[b]:,.0f} | {weir[b] / r[b]:.1f}×" if b in r else "– | " for b in BATCHES]
-        print(f"| {name} | {' | '.join(cells)} |")
+                continue
+            cells = [f"{r[b]:,.0f} | {weir[b]:,.0f} | {weir[b] / r[b]:.1f}" if b in r else "– | – | –" for b in BATCHES]
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -146,11 +146,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // takes longer than a burst.
 const burstsARound = 4
 
+// minRounds are the samples of each peak on a machine that is too busy for more.
+const minRounds = 10
+
 // measure takes bursts of each in turn.
 func (o *Options) measure(ctx context.Context, meter *roofline.Meter, all []burst) ([]best, int, error) {
 	bests, rounds := make([]best, len(all)), 0
 	began := time.Now()
-	for told := began; rounds < 3 || time.Since(began) < o.For; rounds++ {
+	for told := began; rounds < minRounds || time.Since(began) < o.For; rounds++ {
 		meter.Measure()
 		for i := range burstsARound * len(all) {
 			i %= len(all)

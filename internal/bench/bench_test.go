@@ -35,7 +35,7 @@ func TestRunMeasuresEverythingAndDrawsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Rounds < 3 || len(r.Steps) != 6 || len(r.Operator) != 3 {
+	if r.Rounds < minRounds || len(r.Steps) != 6 || len(r.Operator) != 3 {
 		t.Fatalf("%d rounds, %d step rates, %d operator rates", r.Rounds, len(r.Steps), len(r.Operator))
 	}
 	if m := r.Machine; m.GFLOPS <= 0 || m.Gexp <= 0 || m.GBs <= 0 {
