@@ -70,8 +70,8 @@ func (k *simKafka) answer(req protocol.Message) (protocol.Message, error) {
 	switch r := req.(type) {
 	case *rawproduce.Request:
 		return k.produce(r)
-	case *fetch.Request:
-		return k.fetch(r), nil
+	case *fetchExchange:
+		return &fetchResponse{Response: *k.fetch(&r.Request)}, nil
 	case *listoffsets.Request:
 		return k.listOffsets(r), nil
 	case *heartbeatRequest:

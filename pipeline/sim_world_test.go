@@ -158,6 +158,9 @@ func (s *simulation) world(seed uint64, h *simHistory, broken *mutation) *world 
 	}
 }
 
+// errEndless says that a worker never came to its end.
+var errEndless = errors.New("a worker goes on for ever")
+
 const (
 	mostLives = 5
 	mostSteps = 5000
@@ -174,7 +177,7 @@ func (w *world) live() error {
 	owner := w.begin()
 	for steps := 0; ; steps++ {
 		if steps > mostSteps {
-			return errors.New("the owner goes on for ever")
+			return errEndless
 		}
 		switch chance := w.rng.IntN(200); {
 		case chance < 5 && len(w.lives) < mostLives: // kill -9
@@ -229,7 +232,7 @@ func (w *world) restore(d dump) {
 func (w *world) end() error {
 	for steps := 0; len(w.zombies) > 0; steps++ {
 		if steps > mostSteps {
-			return errors.New("a zombie goes on for ever")
+			return errEndless
 		}
 		w.stir(0)
 	}
