@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 	"syscall"
 	"testing"
@@ -83,4 +85,43 @@ func (r *rig) produceBacklog(b *testing.B, n int) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkPipelineWatched is BenchmarkPipeline with somebody who looks at the live page:
+// the list's first screen and one stream.
+func BenchmarkPipelineWatched(b *testing.B) {
+	r := newRig(b, 8)
+	if err := r.produceBacklog(b, b.N); err != nil {
+		b.Fatal(err)
+	}
+	address := freeAddress("127.0.0.1:0")
+	b.ResetTimer()
+	_, stop := r.operate(b, "kafka.session_timeout=10s", "kafka.heartbeat_interval=1s", "state.checkpoint.every=1s",
+		"service.log.level=warn", "service.http.listen="+address)
+	seen := make(chan int64, 1)
+	go func() { seen <- lookAt("http://" + address + "/api/v1/events?limit=40&stream=machine-1-2%2Ff00") }()
+	until(b, 10*time.Minute, "backlog scored", func() bool {
+		n, err := r.ends(b.Context(), r.name+".scores")
+		return err == nil && n >= int64(b.N)
+	})
+	if err := stop(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(<-seen), "bytes-seen")
+}
+
+// lookAt reads what a server sends until it ends, and returns how much that was.
+func lookAt(url string) (n int64) {
+	for range 100 {
+		res, err := http.Get(url)
+		if err != nil {
+			time.Sleep(20 * time.Millisecond) // not yet listening
+			continue
+		}
+		n, _ = io.Copy(io.Discard, res.Body) // its end is no error here
+		_ = res.Body.Close()
+		return n
+	}
+	return 0
 }

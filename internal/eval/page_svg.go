@@ -41,7 +41,7 @@ func drawSeries(s *Series, r *Run, field int) template.HTML {
 		room = max(math.Abs(d.top)*0.1, 1)
 	}
 	d.low, d.top = d.low-room, d.top+room
-	fmt.Fprintf(d, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, svgWidth, svgHeight, template.HTMLEscapeString(s.Name))
+	d.put(`<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, svgWidth, svgHeight, template.HTMLEscapeString(s.Name))
 	d.axes()
 	d.labels()
 	d.band()
@@ -52,6 +52,9 @@ func drawSeries(s *Series, r *Run, field int) template.HTML {
 	d.WriteString(`</svg>`)
 	return template.HTML(d.String()) //nolint:gosec // built from numbers, and one escaped name
 }
+
+// put adds to the drawing.
+func (d *drawing) put(format string, args ...any) { fmt.Fprintf(&d.Builder, format, args...) }
 
 func (d *drawing) x(i int) float64 {
 	first, last := d.s.Times[0], d.s.Times[len(d.s.Times)-1]
@@ -71,15 +74,15 @@ func (d *drawing) scoreY(v float64) float64 {
 func (d *drawing) axes() {
 	for _, v := range []float64{d.low, (d.low + d.top) / 2, d.top} {
 		y := d.y(v)
-		fmt.Fprintf(d, `<path class="g" d="M%g %.1fH%g"/><text x="%g" y="%.1f" text-anchor="end">%.3g</text>`, svgLeft, y, svgWidth, svgLeft-6, min(max(y+4, 10), svgValue), v)
+		d.put(`<path class="g" d="M%g %.1fH%g"/><text x="%g" y="%.1f" text-anchor="end">%.3g</text>`, svgLeft, y, svgWidth, svgLeft-6, min(max(y+4, 10), svgValue), v)
 	}
-	fmt.Fprintf(d, `<path class="t" d="M%g %.1fH%g"/><text x="%g" y="%.1f" text-anchor="end">1</text>`, svgLeft, d.scoreY(1), svgWidth, svgLeft-6, d.scoreY(1)+4)
+	d.put(`<path class="t" d="M%g %.1fH%g"/><text x="%g" y="%.1f" text-anchor="end">1</text>`, svgLeft, d.scoreY(1), svgWidth, svgLeft-6, d.scoreY(1)+4)
 	first, last := d.s.Times[0], d.s.Times[len(d.s.Times)-1]
 	const marks = 6
 	for k := range marks {
 		at := first + (last-first)*int64(k)/(marks-1)
 		anchor := [...]string{"start", "middle", "middle", "middle", "middle", "end"}[k]
-		fmt.Fprintf(d, `<text x="%.1f" y="%g" text-anchor="%s">%s</text>`,
+		d.put(`<text x="%.1f" y="%g" text-anchor="%s">%s</text>`,
 			svgLeft+(svgWidth-svgLeft)*float64(k)/(marks-1), svgHeight-4, anchor, time.UnixMilli(at).UTC().Format("2006-01-02 15:04"))
 	}
 }
@@ -89,7 +92,7 @@ func (d *drawing) labels() {
 	for _, l := range d.s.Labels {
 		x := d.x(l.First)
 		width := max(d.x(l.Last)-x, 2)
-		fmt.Fprintf(d, `<rect class="l" x="%.1f" y="0" width="%.1f" height="%g"/><rect class="lf" x="%.1f" y="%g" width="%.1f" height="4"/>`,
+		d.put(`<rect class="l" x="%.1f" y="0" width="%.1f" height="%g"/><rect class="lf" x="%.1f" y="%g" width="%.1f" height="4"/>`,
 			x, width, svgScoreTop+svgScore, x, svgValue-4, width)
 	}
 }
@@ -98,9 +101,9 @@ func (d *drawing) labels() {
 func (d *drawing) alarms() {
 	for _, a := range Runs(d.r.alarms()) {
 		x := d.x(a.First)
-		fmt.Fprintf(d, `<rect class="a" x="%.1f" y="%g" width="%.1f" height="%g"/>`, x, svgScoreTop, max(d.x(a.Last)-x, 2), svgScore)
+		d.put(`<rect class="a" x="%.1f" y="%g" width="%.1f" height="%g"/>`, x, svgScoreTop, max(d.x(a.Last)-x, 2), svgScore)
 		if v := d.s.Values[a.First][d.field]; !math.IsNaN(v) {
-			fmt.Fprintf(d, `<circle class="d" cx="%.1f" cy="%.1f" r="3.4"/>`, x, d.y(v))
+			d.put(`<circle class="d" cx="%.1f" cy="%.1f" r="3.4"/>`, x, d.y(v))
 		}
 	}
 }
@@ -121,7 +124,7 @@ func (d *drawing) buckets(f func(from, to int)) {
 
 // line draws a course: of the events that share a column, the lowest and the highest.
 func (d *drawing) line(class string, at func(i int) float64, y func(float64) float64) {
-	fmt.Fprintf(d, `<path class="%s" d="`, class)
+	d.put(`<path class="%s" d="`, class)
 	pen := "M"
 	d.buckets(func(from, to int) {
 		low, high := math.Inf(1), math.Inf(-1)
@@ -134,9 +137,9 @@ func (d *drawing) line(class string, at func(i int) float64, y func(float64) flo
 			pen = "M"
 			return
 		}
-		fmt.Fprintf(d, "%s%.1f %.1f", pen, d.x(from), y(low))
+		d.put("%s%.1f %.1f", pen, d.x(from), y(low))
 		if high > low {
-			fmt.Fprintf(d, "V%.1f", y(high))
+			d.put("V%.1f", y(high))
 		}
 		pen = "L"
 	})
