@@ -51,7 +51,7 @@ func (c *demoCmd) load(e *embedded) (config.Config, []string, error) {
 		"service.name=weir-demo", "service.http.listen=" + freeAddress(config.Default().Service.HTTP.Listen),
 		"service.log.level=warn", "kafka.brokers=" + e.kafka, "kafka.group_id=weir-demo",
 		// The embedded broker misses a killed operator after this.
-		"kafka.session_timeout=1500ms", "kafka.heartbeat_interval=300ms",
+		"kafka.session_timeout=2500ms", "kafka.heartbeat_interval=400ms",
 		"input.topics=" + demoInput, "state.redis.url=" + e.redis,
 	}, c.Set...)
 	cfg, err := config.Load("", config.Overrides{Environ: os.Environ(), Set: set})
