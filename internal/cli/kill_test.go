@@ -133,7 +133,7 @@ type process struct {
 }
 
 // startOperator starts weir run on the rig.
-func startOperator(t *testing.T, r *rig, settings ...string) *process {
+func startOperator(t testing.TB, r *rig, settings ...string) *process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -158,7 +158,7 @@ func startOperator(t *testing.T, r *rig, settings ...string) *process {
 }
 
 // kill ends a process as a crash would.
-func kill(t *testing.T, cmd *exec.Cmd) {
+func kill(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	if err := cmd.Process.Kill(); err != nil {
 		t.Errorf("kill operator: %v; it must not end by itself", err)
