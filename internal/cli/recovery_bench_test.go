@@ -28,7 +28,7 @@ func BenchmarkRecovery(b *testing.B) {
 			}
 			time.Sleep(2 * time.Second) // two checkpoints: what is to be saved is saved
 			kill(b, first.Cmd)
-			r.oneEventEach(b, 2000, 1)
+			r.oneEventEach(b, 1000, 1)
 
 			b.ResetTimer()
 			var took time.Duration
@@ -39,13 +39,13 @@ func BenchmarkRecovery(b *testing.B) {
 				second := startOperator(b, r, settings...)
 				batch := fetchSome(b, scores)
 				took += time.Since(assignedAt(b, second))
-				for len(batch.Messages) > 0 && batch.Next < next+2000 {
+				for len(batch.Messages) > 0 && batch.Next < next+1000 {
 					batch = fetchSome(b, scores)
 				}
 				next = batch.Next
 				time.Sleep(2 * time.Second)
 				kill(b, second.Cmd)
-				r.oneEventEach(b, 2000, 2)
+				r.oneEventEach(b, 1000, 2)
 			}
 			b.ReportMetric(float64(took.Milliseconds())/float64(b.N), "ms-to-first-output")
 		})
