@@ -94,6 +94,12 @@ func (o *operator) stop(t *testing.T) {
 		return
 	}
 	o.bid = true
+	until(t, 30*time.Second, "an operator that takes signals", func() error {
+		if !o.says("starting") {
+			return errNotYet
+		}
+		return nil
+	})
 	if err := o.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("stop operator: %v", err)
 	}
