@@ -53,7 +53,7 @@ const (
 type judge struct {
 	n           uint64     // events
 	extent      float64    // moving average
-	rarest      [2]float64 // least p-value in the current block and in the one before
+	rarest      [2]float64 // least p-value of news in the current block and in the one before
 	calibrators [nSignals]calibrator
 }
 
@@ -61,7 +61,7 @@ type judge struct {
 type verdict struct {
 	pvalue float64 // of all signals together
 	extent float64 // p-value of the extent alone
-	news   bool    // nothing lately was as rare
+	news   bool    // nothing lately was nearly as rare
 }
 
 // weigh judges an event by the signs of those of its fields that have a past, at least one.
@@ -85,17 +85,15 @@ func (j *judge) weigh(fields []signs, without Part) verdict {
 		}
 	}
 	v.pvalue = min(weight/sum, 1)
-	v.news = v.pvalue < min(j.rarest[0], j.rarest[1]) || without.has(PartGate)
-	j.remember(v.pvalue)
-	return v
-}
-
-// remember keeps the least p-value of the current block of events and of the one before.
-func (j *judge) remember(pvalue float64) {
+	// Twice as rare: averages creep upwards while an incident lasts.
+	v.news = v.pvalue < min(j.rarest[0], j.rarest[1])/2 || without.has(PartGate)
 	if j.n%refractory == 1 {
 		j.rarest = [2]float64{1, j.rarest[0]}
 	}
-	j.rarest[0] = min(j.rarest[0], pvalue)
+	if v.news {
+		j.rarest[0] = min(j.rarest[0], v.pvalue)
+	}
+	return v
 }
 
 // signals combines the signs of fields into those of the stream.

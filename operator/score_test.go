@@ -57,7 +57,7 @@ func TestAnomalyScoreAboveOneExactlyWhenAnomaly(t *testing.T) {
 				// Beyond what rounding the score may decide, the p-value does.
 				threshold := min(max(gap*alarmsPerSecond, 1e-15), 0.5)
 				distance := fmath.Log(p.PValue)/fmath.Log(threshold) - 1
-				news := p.PValue < rarest
+				news := p.PValue < rarest/2
 				if p.Phase == Ready && math.Abs(distance) > 2*scoreGrain && p.IsAnomaly && distance < 0 ||
 					p.Phase == Ready && distance > 2*scoreGrain && news && !p.IsAnomaly {
 					t.Fatalf("event %d: p-value %v, threshold %v, anomaly %v", p.Offset, p.PValue, threshold, p.IsAnomaly)
