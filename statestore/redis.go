@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,6 +31,7 @@ type Redis struct {
 	secrets []string // what no error may show
 	chains  chains
 	sweeps  sweeps
+	largest atomic.Int64 // record that was read
 }
 
 var _ Store = (*Redis)(nil)

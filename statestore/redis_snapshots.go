@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 )
 
@@ -81,7 +80,9 @@ func recordBytes(snaps []Snapshot) int {
 func (r *Redis) Load(ctx context.Context, p Partition, keys []string) ([]Snapshot, error) {
 	snaps := make([]Snapshot, 0, len(keys))
 	bad := &CorruptError{Partition: p}
-	for chunk := range slices.Chunk(keys, chunkKeys) {
+	for len(keys) > 0 {
+		chunk := keys[:min(len(keys), r.loadable())]
+		keys = keys[len(chunk):]
 		there, err := r.loadChunk(ctx, p, chunk)
 		if err != nil {
 			return nil, r.wrap(err, "load partition %q, stream %q and %d more", p, chunk[0], len(chunk)-1)
@@ -91,6 +92,12 @@ func (r *Redis) Load(ctx context.Context, p Partition, keys []string) ([]Snapsho
 		}
 	}
 	return snaps, bad.errOrNil()
+}
+
+// loadable is how many records are asked for at a time: so many that they would be about
+// chunkBytes if all were as large as the largest so far.
+func (r *Redis) loadable() int {
+	return int(min(max(chunkBytes/max(r.largest.Load(), 1), 1), chunkKeys))
 }
 
 // loadChunk returns what is stored of each key. The directory is read first: what is saved
@@ -119,6 +126,7 @@ func (r *Redis) loadChunk(ctx context.Context, p Partition, keys []string) ([]st
 		}
 		if text, ok := records.Val()[i].(string); ok {
 			there[i].record = []byte(text)
+			r.largest.Store(max(r.largest.Load(), int64(len(text))))
 		}
 	}
 	return there, nil
