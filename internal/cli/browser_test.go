@@ -28,7 +28,7 @@ func browserModules(t *testing.T) string {
 // testdata/browser/page.mjs. With WEIR_TEST_SCREENSHOTS=new its pictures go to docs/page.
 func TestPageInABrowser(t *testing.T) {
 	modules := browserModules(t)
-	url := startDemo(t, "--speed", "1200", "--set", "scoring.budget=1/1d")
+	url := startDemo(t, "--speed", "1800", "--set", "scoring.budget=1/1d")
 	out := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "node", "testdata/browser/page.mjs", url, modules, out)
 	said, err := cmd.CombinedOutput()
