@@ -231,9 +231,13 @@ func (w *Worker) takeOver(ctx context.Context, cursor int64) error {
 	})
 }
 
+// maxReplay is how many offsets a crash may have to replay, however long the time between
+// two checkpoints is.
+const maxReplay = 1 << 20
+
 // due reports whether it is time for a checkpoint.
 func (w *Worker) due() bool {
-	if w.Operator.Crowded() {
+	if w.Operator.Crowded() || w.position-w.base >= maxReplay {
 		return true
 	}
 	return w.CheckpointEvery > 0 && time.Since(w.savedAt) >= w.CheckpointEvery
