@@ -48,7 +48,7 @@ def step_seconds(scan, part, steps):
     """Return the median time of a step that adds up the gradients of part windows at a time."""
     torch.manual_seed(0)
     mamba.scan = scan
-    model = mamba.EventModel(INPUTS, OUTPUTS, d_model=64, n_layer=2, dt_rank=4)
+    model = mamba.EventModel(INPUTS, OUTPUTS, d_model=64, n_layer=2, d_state=16, expand=2, dt_rank=4)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     x, target = torch.randn(BATCH, LENGTH, INPUTS), torch.randn(BATCH, LENGTH)
     gap = torch.rand(BATCH, LENGTH) + 0.5

@@ -147,6 +147,11 @@ func TestBuiltinBeatsTrivialForecasts(t *testing.T) {
 			t.Errorf("the model's median error is not below that of the %s", trivial)
 		}
 	}
+	for _, e := range []map[string][]float64{pooled, pooledMoving} {
+		if best := medianOf(e["last value"]); medianOf(e["model"]) > 0.85*best {
+			t.Errorf("the model's median error is %v, want 15%% less than the last value's %v", medianOf(e["model"]), best)
+		}
+	}
 	if coverage < 0.85 || coverage > 0.95 {
 		t.Errorf("the 90%% band covers %v of the events", coverage)
 	}

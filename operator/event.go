@@ -96,8 +96,8 @@ type Prediction struct {
 	GapSeconds float64
 }
 
-// A Forecast is one field's value as expected before it was seen: its median and
-// the bounds of its central 90% band. All three are finite, Lower <= YHat <= Upper.
+// A Forecast is one field's value as expected before it was seen: the best point
+// forecast and the bounds of its central 90% band. All three are finite, Lower <= YHat <= Upper.
 type Forecast struct {
 	YHat, Lower, Upper float64
 }

@@ -110,7 +110,7 @@ class EventModel(nn.Module):
     """Linear input, Mamba blocks, norm, linear head: (batch, length, n_input) to (batch, length, n_output)."""
 
     def __init__(
-        self, n_input: int, n_output: int, d_model=32, n_layer=2, d_state=16, d_conv=4, expand=2, dt_rank=2, selective=True
+        self, n_input: int, n_output: int, d_model=64, n_layer=3, d_state=8, d_conv=4, expand=1, dt_rank=2, selective=True
     ):
         super().__init__()
         self.backbone = Backbone(n_layer, d_model, expand * d_model, d_state, d_conv, dt_rank, selective)

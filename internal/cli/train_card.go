@@ -24,7 +24,7 @@ func (c *trainCmd) writeCard(run *train.Run, data *telemetryFiles, tag string) e
 	fmt.Fprintf(&b, "# %s\n\nAn event model for Weir, trained from %s.\n\n", tag, c.From)
 	fmt.Fprintf(&b, "| held-out loss | |\n|---|---|\n| before | %.6f |\n| after | %.6f, at step %d of %d |\n\n",
 		before.HeldOut, best.HeldOut, best.Step, run.Steps())
-	b.WriteString("The loss is the weighted quantile loss of one-step forecasts, in typical changes of the stream, on the last fifth of\n" +
+	b.WriteString("The loss is that of the forecasts 1, 8 and 64 events ahead, in typical changes of the stream, on the last fifth of\n" +
 		"each stream in time, which was not trained on, but chose the step. ![loss by step](loss.png)\n\n")
 	fmt.Fprintf(&b, "Made with\n\n    %s\n\nof %d streams in these files:\n\n| file | events or rows | skipped | sha256 |\n|---|---|---|---|\n",
 		c.command(run.Planned()), len(data.streams))
