@@ -9,7 +9,10 @@ import (
 	"testing/synctest"
 )
 
-var schedules = flag.Int("schedules", 1000, "how many schedules of faults to simulate")
+var (
+	schedules = flag.Int("schedules", 1000, "how many schedules of faults to simulate")
+	oneSeed   = flag.Int("seed", -1, "the one schedule to simulate, as a failure names it")
+)
 
 // perHistory is how many schedules one input log is played with.
 const perHistory = 20
@@ -22,6 +25,15 @@ const perHistory = 20
 // the same order, each once, and to the same bytes in the store as if nothing had happened.
 // A seed is a whole schedule: the same one fails again in the same way.
 func TestNoScheduleOfFaultsChangesStatesOrOutputs(t *testing.T) {
+	if *oneSeed >= 0 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSimulation(t)
+			if _, err := s.play(uint64(*oneSeed), s.history(uint64(*oneSeed-*oneSeed%perHistory)), nil); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return
+	}
 	n := *schedules
 	if testing.Short() {
 		n /= 10
