@@ -30,8 +30,7 @@ func (o *Operator) Claim(ctx context.Context, alive func(context.Context) error)
 	if meta.Previous != o.held || meta.Regressed || meta.Cursor != o.cursor || len(o.dirty) > 0 {
 		o.Forget()
 	}
-	o.held, o.cursor = o.token, meta.Cursor
-	o.first = meta.Previous == statestore.NoToken
+	o.held, o.cursor, o.claimed = o.token, meta.Cursor, meta.Cursor
 	return meta, nil
 }
 
@@ -53,16 +52,15 @@ func (o *Operator) claim(ctx context.Context, alive func(context.Context) error)
 // that the store lost is in memory: the next Checkpoint then writes it again. If not, the
 // operator has to Forget, and to go on from the store's cursor.
 //
-// The store lost the last of its writes, in their order. What was saved before the cursor
-// that it still has, it still has. So memory holds the rest, if it is the same owner's, and
-// if no stream left memory since.
+// What the store lost are streams with events at or after the cursor that it still has. This
+// owner has processed all of those if its own claim found a cursor no later than that, and
+// has them in memory if none has left it since. Who the store says was the owner before says
+// nothing: where the answer to a claim was lost, it is this claim itself.
 func (o *Operator) Reclaim(ctx context.Context, alive func(context.Context) error) (meta statestore.Meta, whole bool, err error) {
-	token, first := o.token, o.first
 	if meta, err = o.claim(ctx, alive); err != nil {
 		return meta, false, err
 	}
-	o.first = first
-	if whole = meta.Previous == token && meta.Cursor > o.evicted || first && o.evicted == statestore.NoOffset; !whole {
+	if whole = meta.Cursor >= o.claimed && (meta.Cursor > o.evicted || o.evicted == statestore.NoOffset); !whole {
 		return meta, false, nil
 	}
 	for _, s := range o.cache.live {

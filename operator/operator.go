@@ -49,9 +49,9 @@ type Operator struct {
 	savedStreams, savedBytes int64
 	gapAt                    int64 // events before this offset are missing from the log
 	clock                    int64 // the log's, at the last event
-	// first says that nobody had owned the partition before the claim; evicted is the
-	// greatest offset of a stream that has left memory since.
-	first   bool
+	// claimed is the cursor that the claim found; evicted is the greatest offset of a stream
+	// that has left memory since.
+	claimed int64
 	evicted int64
 	// held is the token of the last claim, under which memory was filled; cursor is where
 	// the last checkpoint moved the partition's.

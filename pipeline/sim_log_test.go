@@ -149,7 +149,8 @@ func (l *simLog) stable() int64 {
 	return int64(len(l.records))
 }
 
-// fetch returns up to n batches from an offset on.
+// fetch returns up to n batches from an offset on, and the markers between them, which are
+// so small that a real fetch holds thousands.
 func (l *simLog) fetch(offset int64, n int, markersOnly bool) fetch.ResponsePartition {
 	stable := l.stable()
 	part := fetch.ResponsePartition{LastStableOffset: stable, HighWatermark: int64(len(l.records))}
@@ -159,7 +160,7 @@ func (l *simLog) fetch(offset int64, n int, markersOnly bool) fetch.ResponsePart
 	}
 	stream := &protocol.RecordStream{}
 	aborted := map[int64]bool{}
-	for at := offset; at < min(offset+int64(n), stable); at++ {
+	for at := offset; at < stable && n > 0; at++ {
 		r := &l.records[at]
 		if r.marker {
 			marker := protocol.NewControlBatch(protocol.ControlRecord{Offset: at, Type: int16(btoi(r.commit))})
@@ -168,6 +169,7 @@ func (l *simLog) fetch(offset int64, n int, markersOnly bool) fetch.ResponsePart
 			aborted[r.id.producer] = false
 			continue
 		}
+		n--
 		if r.aborted && !aborted[r.id.producer] {
 			aborted[r.id.producer] = true
 			part.AbortedTransactions = append(part.AbortedTransactions, fetch.ResponseTransaction{ProducerID: r.id.producer, FirstOffset: at})
