@@ -46,9 +46,12 @@ func (p place) String() string {
 }
 
 // parsePlace is String's inverse.
-func parsePlace(text string) (p place, ok bool) {
-	offset, index, some := strings.Cut(text, ".")
-	p.index = math.MaxInt
+func parsePlace(text string) (p place, ok bool) { return cutPlace(text, ".", math.MaxInt) }
+
+// cutPlace reads an offset and, behind sep, an index; where there is none, it is alone.
+func cutPlace(text, sep string, alone int) (p place, ok bool) {
+	offset, index, some := strings.Cut(text, sep)
+	p.index = alone
 	p.offset, ok = parseInt(offset)
 	if some && ok {
 		var i int64
@@ -74,13 +77,6 @@ func parseSource(source, topic string, partition int) (p place, ok bool) {
 	if !ok {
 		return p, false
 	}
-	offset, index, many := strings.Cut(rest, "-")
-	p.index = operator.WholeRecord
-	p.offset, ok = parseInt(offset)
-	if many && ok {
-		var i int64
-		i, ok = parseInt(index)
-		p.index = int(i)
-	}
+	p, ok = cutPlace(rest, "-", operator.WholeRecord)
 	return p, ok && p.offset >= 0
 }
