@@ -43,10 +43,12 @@ const (
 	// extentRise and extentFall are the rates at which the extent follows upwards and down.
 	extentRise, extentFall = 0.3, 0.05
 	// refractory is the length in events of the two blocks, the current and the one before,
-	// whose rarest event another must outdo to be news.
+	// whose rarest event another must outdo to be news. See gateBlock.
 	refractory = 64
+	// leastPValue is where evidence ends.
+	leastPValue = 1e-300
 	// judgeSize is the length of an encoded judge in bytes.
-	judgeSize = 8 + 3*8 + nSignals*calibratorSize
+	judgeSize = 8 + 3*8 + peaksSize + nSignals*calibratorSize
 )
 
 // A judge holds what a stream's scores need of its past. Its size is fixed.
@@ -54,6 +56,7 @@ type judge struct {
 	n           uint64     // events
 	extent      float64    // moving average
 	rarest      [2]float64 // least p-value of news in the current block and in the one before
+	peaks       peaks      // of news
 	calibrators [nSignals]calibrator
 }
 
@@ -62,10 +65,12 @@ type verdict struct {
 	pvalue float64 // of all signals together
 	extent float64 // p-value of the extent alone
 	news   bool    // nothing lately was nearly as rare
+	reach  float64 // of news: its evidence over that which alarms need
 }
 
 // weigh judges an event by the signs of those of its fields that have a past, at least one.
-func (j *judge) weigh(fields []signs, without Part) verdict {
+// Alarms are asked for once in exp(alarms) events.
+func (j *judge) weigh(fields []signs, alarms float64, without Part) verdict {
 	values, has := j.signals(fields, without)
 	j.n++
 	v := verdict{extent: j.calibrators[signalExtent].pvalue(values[signalExtent])}
@@ -85,15 +90,27 @@ func (j *judge) weigh(fields []signs, without Part) verdict {
 		}
 	}
 	v.pvalue = min(weight/sum, 1)
+	j.gate(&v, alarms, without)
+	return v
+}
+
+// gate says whether an event is news, and if so how near news of this stream is to an alarm.
+func (j *judge) gate(v *verdict, alarms float64, without Part) {
+	first, rarest := firstLevel(alarms), min(j.rarest[0], j.rarest[1])
 	// Twice as rare: averages creep upwards while an incident lasts.
-	v.news = v.pvalue < min(j.rarest[0], j.rarest[1])/2 || without.has(PartGate)
-	if j.n%refractory == 1 {
+	v.news = v.pvalue < rarest/2 || without.has(PartGate)
+	if block := gateBlock(first); j.n%block == 1%block {
 		j.rarest = [2]float64{1, j.rarest[0]}
 	}
+	evidence, before := 0.0, 0.0
 	if v.news {
 		j.rarest[0] = min(j.rarest[0], v.pvalue)
+		evidence, before = -fmath.Log(max(v.pvalue, leastPValue)), -fmath.Log(max(rarest, leastPValue))
+		v.reach = evidence / j.peaks.needed(alarms, first)
 	}
-	return v
+	if j.n > warmEvents {
+		j.peaks.learn(j.n-warmEvents, evidence, before, first)
+	}
 }
 
 // signals combines the signs of fields into those of the stream.
@@ -141,6 +158,7 @@ func (j *judge) appendBinary(b []byte) []byte {
 	for _, v := range [3]float64{j.extent, j.rarest[0], j.rarest[1]} {
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
 	}
+	b = j.peaks.appendBinary(b)
 	for i := range j.calibrators {
 		b = j.calibrators[i].appendBinary(b)
 	}
@@ -159,8 +177,11 @@ func (j *judge) decode(b []byte) error {
 	if !(j.extent >= 0 && j.extent <= maxSurprise) || !(min(j.rarest[0], j.rarest[1]) >= 0 && max(j.rarest[0], j.rarest[1]) <= 1) {
 		return fmt.Errorf("judge with an extent of %v, rarest %v", j.extent, j.rarest)
 	}
+	if err := j.peaks.decode(b[32:]); err != nil {
+		return err
+	}
 	for i := range j.calibrators {
-		if err := j.calibrators[i].decode(b[32+i*calibratorSize:][:calibratorSize]); err != nil {
+		if err := j.calibrators[i].decode(b[32+peaksSize+i*calibratorSize:][:calibratorSize]); err != nil {
 			return fmt.Errorf("signal %d: %w", i, err)
 		}
 	}

@@ -89,12 +89,11 @@ const (
 	ceiling = 0.7
 )
 
-// decide turns the stream's evidence into a p-value and a score. The threshold is the p-value
-// that a stream of this rate reaches as often as the budget allows: typical gap × alarms per
-// second.
+// decide turns the stream's evidence into a p-value and a score. Alarms may come once in
+// 1 / (typical gap × alarms per second) events.
 //
 // An incident is one alarm: only an event that is rarer than all of late is scored by its
-// evidence, and may exceed 1. All else, the further events of an incident included, is scored
+// evidence over that which the stream's peaks exceed as often as alarms may come, and may exceed 1. All else, the further events of an incident included, is scored
 // by the extent, which stays high while an incident lasts, below the ceiling. A warming or
 // late event raises no alarm, so its score ends at 1.
 func (o *Operator) decide(pr *Prediction, p *pending) {
@@ -103,17 +102,17 @@ func (o *Operator) decide(pr *Prediction, p *pending) {
 		o.spareJudge = *j
 		j = &o.spareJudge
 	}
-	v := j.weigh(o.signs, o.cfg.Without)
+	alarms := -fmath.Log(min(max(p.typicalGap*o.cfg.FalseAlarms, 1e-15), 0.5))
+	v := j.weigh(o.signs, alarms, o.cfg.Without)
 	pr.PValue = v.pvalue
-	threshold := fmath.Log(min(max(p.typicalGap*o.cfg.FalseAlarms, 1e-15), 0.5))
 	score := 0.0
 	if v.news {
-		score = fmath.Log(v.pvalue) / threshold
+		score = v.reach
 	}
 	if score < ceiling {
-		score = float64(ceiling * (1 - fmath.Exp(-fmath.Log(v.extent)/threshold/ceiling)))
+		score = float64(ceiling * (1 - fmath.Exp(fmath.Log(v.extent)/alarms/ceiling)))
 	}
-	score = max(score, 0) // of 1 the logarithm is 0, and 0 / -7 is -0
+	score = max(score, 0) // no -0
 	score = math.Round(score/scoreGrain) * scoreGrain
 	// The division above leaves 0.30000000000000004 where 0.3 is meant.
 	score = math.Round(score*1e4) / 1e4

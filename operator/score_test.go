@@ -41,7 +41,8 @@ func TestAnomalyScoreAboveOneExactlyWhenAnomaly(t *testing.T) {
 		for _, alarmsPerSecond := range []float64{0, 1e-9, 1.0 / (7 * 86400), 1.0 / 3600, 1.0 / 60, 1000} {
 			cfg := Config{FalseAlarms: alarmsPerSecond, Direction: direction, MaxStreams: 10}
 			o, _ := open(t, m, statestore.NewMemory(), 1, cfg)
-			alarms, quiet, rarest := 0, 0, 2.0
+			alarms, quiet := 0, 0
+			var past []float64 // p-values of alarms, else 1
 			for _, ev := range minutely("s", 0, 1500) {
 				gap := float64(defaultGap)
 				if s := o.cache.live["s"]; s != nil {
@@ -54,15 +55,14 @@ func TestAnomalyScoreAboveOneExactlyWhenAnomaly(t *testing.T) {
 				} else {
 					quiet++
 				}
-				// Beyond what rounding the score may decide, the p-value does.
-				threshold := min(max(gap*alarmsPerSecond, 1e-15), 0.5)
-				distance := fmath.Log(p.PValue)/fmath.Log(threshold) - 1
-				news := p.PValue < rarest/2
-				if p.Phase == Ready && math.Abs(distance) > 2*scoreGrain && p.IsAnomaly && distance < 0 ||
-					p.Phase == Ready && distance > 2*scoreGrain && news && !p.IsAnomaly {
-					t.Fatalf("event %d: p-value %v, threshold %v, anomaly %v", p.Offset, p.PValue, threshold, p.IsAnomaly)
+				block := int(gateBlock(firstLevel(-fmath.Log(min(max(gap*alarmsPerSecond, 1e-15), 0.5)))))
+				if lately := past[max(len(past)-block, 0):]; p.IsAnomaly && p.PValue >= slices.Min(lately) {
+					t.Fatalf("event %d: an alarm of p-value %v after %v", p.Offset, p.PValue, lately)
 				}
-				rarest = min(rarest, p.PValue)
+				if !p.IsAnomaly {
+					p.PValue = 1
+				}
+				past = append(past, p.PValue)
 			}
 			if often := alarmsPerSecond >= 1.0/3600; often != (alarms > 0) && direction == Both || quiet == 0 {
 				t.Errorf("budget %v a second, direction %d: %d alarms in %d events", alarmsPerSecond, direction, alarms, alarms+quiet)

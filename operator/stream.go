@@ -124,7 +124,7 @@ func (s *stream) grow(name []byte, m *Model) *field {
 // the same value.
 const (
 	recordMagic   = "WSTR"
-	recordVersion = 3
+	recordVersion = 4
 	recordHead    = 4 + 1 + 3 + 16 + 8 + 8 + 4 + 4
 )
 

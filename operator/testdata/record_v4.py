@@ -1,6 +1,6 @@
-"""Writes record-v3.hex: the stream record that record_test.go compares with.
+"""Writes record-v4.hex: the stream record that record_test.go compares with.
 
-Run from this folder: python3 record_v3.py > record-v3.hex
+Run from this folder: python3 record_v4.py > record-v4.hex
 It follows the table in stream.go, not the Go code, and uses the standard library alone.
 """
 
@@ -20,9 +20,10 @@ START = 1_780_000_000_000
 STATE = 16 * (2 - 1) + 16 * 2  # channels padded to 16: convolution, then ssm, of one layer
 NAMES = [b"", b"cpu", b"mem\xff"]
 
-record = b"WSTR" + struct.pack("<B3x16s", 3, b"fixed lineage 16")
+record = b"WSTR" + struct.pack("<B3x16s", 4, b"fixed lineage 16")
 record += struct.pack("<qqII", START, 12345, 3, len(NAMES))
 record += struct.pack("<Q3d", 12340, 0.75, 0.5, 0.125)
+record += struct.pack("<5d", *[k / 8 - 0.25 for k in range(5)])
 for signal in range(7):
     record += struct.pack("<Q32B", 12321 + signal, *range(signal, signal + 32))
     record += struct.pack("<128f", *[(128 - i) * 64 + 0.25 for i in range(128)])
