@@ -24,7 +24,8 @@
 //	watch        what is unusual in a field's value: level, hour of the day, forecast, unrest
 //	judge        the fields' signs as signals of the stream, each with a p-value among what
 //	             it said before (calibrator), and their harmonic mean
-//	decide       the p-value against the budget of false alarms; an incident is one alarm
+//	peaks        how great the evidence is that this stream's news exceed as often as alarms may come
+//	decide       the evidence against that; an incident is one alarm
 //
 // Then the stream learns the event. A late one it does not learn.
 //
