@@ -1,8 +1,8 @@
 """The whole way of an event on a real Kafka and Redis, for Weir and for what else does this job:
 a Kafka Streams application with randomcutforest-core (Java), and River's half-space trees behind
 a Kafka client (Python). Same topic, same events, JSON in and out; prints events a CPU-second of
-the process, start-up included, and bytes of state a stream. Then, for Weir alone: time to ready,
-latency at a fixed rate, and what a checkpoint writes to Redis.
+the process, with and without its start and Redis's CPU, and bytes of state a stream. Then, for Weir
+alone: time to ready, latency at fixed rates, and what checkpoints write to Redis.
 
     python3 -m venv /tmp/peers && . /tmp/peers/bin/activate
     pip install confluent-kafka river
@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import zlib
 
@@ -45,9 +46,11 @@ class Servers:
         self.kafka = self.call("kafka.sh", "start", self.kafka_dir)
         self.redis = self.call("redis.sh", "start", self.redis_dir)
         self.admin = AdminClient({"bootstrap.servers": self.kafka})
+        self.watcher = Consumer({"bootstrap.servers": self.kafka, "group.id": "bench-ends"})
         return self
 
     def __exit__(self, *_):
+        self.watcher.close()
         self.call("kafka.sh", "stop", self.kafka_dir)
         self.call("redis.sh", "stop", self.redis_dir)
 
@@ -65,22 +68,40 @@ class Servers:
         host, port = self.redis.rsplit(":", 1)
         with socket.create_connection((host, int(port))) as s:
             s.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
-            head, data = b"", b""
-            f = s.makefile("rb")
-            head = f.readline()
-            if head[:1] == b":":
-                return int(head[1:])
-            if head[:1] == b"*":
-                f.readline(), f.readline(), f.readline()  # SCAN's cursor and the count of keys
-                head = f.readline()
-            data = f.read(int(head[1:]))
+            return self.reply(s.makefile("rb"))
+
+    def reply(self, f):
+        kind, rest = (line := f.readline())[:1], line[1:]
+        if kind == b"*":
+            return [self.reply(f) for _ in range(int(rest))]
+        if kind == b"$":
+            data = f.read(int(rest) + 2)[:-2]
             return data.decode(errors="replace")
+        if kind == b":":
+            return int(rest)
+        raise RuntimeError(f"Redis: {line!r}")
+
+    def keys(self, pattern):
+        cursor = "0"
+        while True:
+            cursor, found = self.ask_redis("SCAN", cursor, "MATCH", pattern, "COUNT", "1000")
+            yield from found
+            if cursor == "0":
+                return
 
     def redis_info(self, field):
         for line in self.ask_redis("INFO", "all").splitlines():
             if line.startswith(field + ":"):
                 return float(line.split(":")[1])
         raise KeyError(field)
+
+    def redis_cpu(self):
+        return self.redis_info("used_cpu_user") + self.redis_info("used_cpu_sys")
+
+    def ends(self, topic):
+        """The sum of a topic's end offsets: its records, and a marker or two a partition where a
+        contender writes in transactions or, as Weir, takes its producer's epoch with an empty one."""
+        return sum(self.watcher.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in range(PARTITIONS))
 
 
 def event(stream, n):
@@ -109,13 +130,6 @@ def fill(servers, topic, streams, each):
     producer.flush()
 
 
-def ends(servers, topic):
-    c = Consumer({"bootstrap.servers": servers.kafka, "group.id": "bench-ends"})
-    highs = [c.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1] for p in range(PARTITIONS)]
-    c.close()
-    return highs
-
-
 def cpu_seconds(pid):
     fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / HERTZ
@@ -130,17 +144,19 @@ def drain(servers, name, command, out_topic, total, limit=float(os.environ.get("
     took is counted from a quarter of the events on, when its start is behind it."""
     log = f"{servers.kafka_dir}.{name}.log"
     process = subprocess.Popen(command, stderr=open(log, "wb"))
-    began, start, done = time.time(), (0, 0.0, time.time()), 0
+    began, redis = time.time(), servers.redis_cpu()
+    start, done = (0, 0.0, redis, began), 0
     try:
         while done < total and time.time() - began < limit:
             time.sleep(0.2)
             if process.poll() is not None:
                 raise RuntimeError(f"{name} ended:\n{open(log).read()[-2000:]}")
-            done, now = sum(ends(servers, out_topic)), (cpu_seconds(process.pid), time.time())
+            done, now = servers.ends(out_topic), (cpu_seconds(process.pid), servers.redis_cpu(), time.time())
             if not start[0] and total / 4 <= done < total:
                 start = (done, *now)
         events = done - start[0]
-        return {"events": events, "cpu": now[0] - start[1], "wall": now[1] - start[2], "rss": resident_mb(process.pid)}
+        return {"events": events, "cpu": now[0] - start[1], "redis": now[1] - start[2], "wall": now[2] - start[3],
+                "rss": resident_mb(process.pid), "all": done / now[0], "all with redis": done / (now[0] + now[1] - redis)}
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -158,70 +174,105 @@ def weir_command(servers, binary, group, topic, out_topic, *more):
 
 def report(name, took, state):
     events, rate = took["events"], took["events"] / took["cpu"]
-    print(f"| {name} | {events:,} | {rate:,.0f} | {events / took['wall']:,.0f} | {took['rss']:,.0f} | {state} |", flush=True)
+    print(f"| {name} | {events:,} | {rate:,.0f} | {took['all']:,.0f} | {events / (took['cpu'] + took['redis']):,.0f} "
+          f"| {took['all with redis']:,.0f} | {events / took['wall']:,.0f} | {took['rss']:,.0f} | {state} |", flush=True)
     return rate
 
 
-def latency(servers, binary, rate=10_000, streams=1_000, seconds=10):
-    """Weir's latency at a rate, with every stream ten events a second at the defaults, and the
-    bytes that its checkpoints write to Redis."""
-    servers.make_topics("paced", "paced.scores", "paced.dlq")
+def start_weir(servers, binary, topic):
+    """A Weir of its own group on a new topic, and the milliseconds until it called itself ready."""
+    servers.make_topics(topic, topic + ".scores", topic + ".dlq")
     began = time.time()
-    process = subprocess.Popen(weir_command(servers, binary, "paced", "paced", "paced.scores"))
+    process = subprocess.Popen(weir_command(servers, binary, topic, topic, topic + ".scores"))
     while True:
         try:
             urllib.request.urlopen("http://127.0.0.1:18490/readyz", timeout=1)
-            break
-        except OSError:
+            return process, 1000 * (time.time() - began)
+        except (urllib.error.URLError, ConnectionError):  # not listening, or 503
             time.sleep(0.005)
-    ready = time.time() - began
-    producer = Producer({"bootstrap.servers": servers.kafka, "linger.ms": 0, "queue.buffering.max.messages": 1_000_000})
-    sent, n, total = 0, 0, rate * seconds
-    events = (event(s, n) for n in range(total // streams) for s in range(streams))
-    ready_made = list(events)
-    written, cpu, redis_cpu = servers.redis_info("total_net_input_bytes"), cpu_seconds(process.pid), servers.redis_info("used_cpu_user") + servers.redis_info("used_cpu_sys")
-    began = time.time()
-    while sent < total:
-        due = min(total, int((time.time() - began) * rate))
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+
+
+def starts(servers, binary, times=5):
+    took = []
+    for i in range(times):
+        process, ms = start_weir(servers, binary, f"start-{i}")
+        stop(process)
+        took.append(ms)
+    print(f"\nready after {', '.join(f'{ms:.0f}' for ms in took)} ms; binary {os.path.getsize(binary) / 1e6:.1f} MB", flush=True)
+
+
+def paced(servers, binary, rate, streams, seconds):
+    """Weir at a rate: its latency, its CPU and Redis's, and the bytes that checkpoints write."""
+    topic, total = f"paced-{streams}-{rate}", rate * seconds
+    ready_made = [event(s, n) for n in range(-(-total // streams)) for s in range(streams)][:total]
+    process, _ = start_weir(servers, binary, topic)
+    before = servers.redis_info("total_net_input_bytes"), cpu_seconds(process.pid), servers.redis_cpu()
+    took = send(servers, topic, rate, ready_made)
+    while servers.ends(topic + ".scores") < total:
+        time.sleep(0.2)
+    time.sleep(2)  # one more checkpoint
+    written, cpu, redis = (b - a for a, b in zip(before, (
+        servers.redis_info("total_net_input_bytes"), cpu_seconds(process.pid), servers.redis_cpu())))
+    stop(process)
+    print(f"\n{streams:,} streams, {total:,} events at {total / took:,.0f} a second ({rate:,} wanted); load average {os.getloadavg()[0]:.1f}")
+    print(waits(appended(servers, topic), appended(servers, topic + ".scores")))
+    print(f"CPU: weir {cpu:.1f} s, Redis {redis:.1f} s: {total / cpu:,.0f} events/CPU-s, {total / (cpu + redis):,.0f} with Redis")
+    key = next(k for k in servers.keys(topic + ":*:s:*"))
+    record = servers.ask_redis("STRLEN", key)
+    print(f"Redis received {written / total:,.0f} bytes an event; one write an event of {record:,} bytes is "
+          f"{record * total / written:.1f} times that", flush=True)
+
+
+def send(servers, topic, rate, events):
+    """Sends events at a rate, as far as the machine lets it; returns the seconds it took."""
+    producer = Producer({"bootstrap.servers": servers.kafka, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
+    sent, began = 0, time.time()
+    while sent < len(events):
+        due = min(len(events), int((time.time() - began) * rate))
         while sent < due:
-            produce(producer, "paced", *ready_made[sent])
+            produce(producer, topic, *events[sent])
             sent += 1
         producer.poll(0)
         time.sleep(0.001)
     producer.flush()
-    while sum(ends(servers, "paced.scores")) < total:
-        time.sleep(0.2)
-    time.sleep(2)  # one more checkpoint
-    written = servers.redis_info("total_net_input_bytes") - written
-    redis_cpu = servers.redis_info("used_cpu_user") + servers.redis_info("used_cpu_sys") - redis_cpu
-    cpu = cpu_seconds(process.pid) - cpu
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
-    waits = sorted(b - a for a, b in zip(appended(servers, "paced"), appended(servers, "paced.scores")))
-    late = waits[len(waits) // 20:]  # the first seconds are a stream's first events and the group's start
-    at = lambda q: late[min(len(late) - 1, int(q * len(late)))]
-    print(f"\nready after {1000 * ready:.0f} ms; binary {os.path.getsize(binary) / 1e6:.1f} MB")
-    print(f"latency at {rate:,} events/s, {streams:,} streams: p50 {at(.5)} ms, p90 {at(.9)} ms, p99 {at(.99)} ms, most {late[-1]} ms; "
-          f"CPU {cpu:.1f} s and Redis {redis_cpu:.1f} s of {seconds} s")
-    key = servers.ask_redis("SCAN", "0", "MATCH", "paced:*cpu*", "COUNT", "100000")
-    record = servers.ask_redis("STRLEN", key) or 0
-    print(f"Redis received {written / total:,.0f} bytes an event; one write an event of {record:,} bytes is "
-          f"{record * total / written:.1f} times that")
+    return time.time() - began
+
+
+def waits(events, scores, warm_ms=2_000):
+    """Quantiles of the milliseconds from the append of an event to that of its score, in all and
+    without the events of the first seconds, which are each stream's first and wait for the group."""
+    if [(p, k) for p, k, _ in events] != [(p, k) for p, k, _ in scores]:
+        raise RuntimeError(f"{len(scores):,} scores do not answer {len(events):,} events one by one")
+    first = min(t for _, _, t in events)
+    everything = [(a[2], b[2] - a[2]) for a, b in zip(events, scores)]
+
+    def of(name, ms):
+        ms.sort()
+        at = lambda q: ms[min(len(ms) - 1, int(q * len(ms)))]
+        return f"append to append, {name}: p50 {at(.5)} ms, p90 {at(.9)} ms, p99 {at(.99)} ms, most {ms[-1]} ms"
+
+    return of("all", [w for _, w in everything]) + "\n" + of(
+        f"after {warm_ms / 1000:.0f} s", [w for t, w in everything if t - first >= warm_ms])
 
 
 def appended(servers, topic):
-    """The times of append of all records, partition by partition in their order."""
+    """Partition, key and time of append of all records, partition by partition in their order."""
     c = Consumer({"bootstrap.servers": servers.kafka, "group.id": "bench-times", "enable.auto.commit": False, "enable.partition.eof": True})
     c.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
-    times, open_parts = [[] for _ in range(PARTITIONS)], set(range(PARTITIONS))
+    records, open_parts = [[] for _ in range(PARTITIONS)], set(range(PARTITIONS))
     while open_parts:  # offsets have gaps, where Kafka marks transactions: only the end says that all is read
         for m in c.consume(10_000, 1):
             if m.error() is None:
-                times[m.partition()].append(m.timestamp()[1])
+                records[m.partition()].append((m.partition(), m.key(), m.timestamp()[1]))
             elif m.error().code() == KafkaError._PARTITION_EOF:
                 open_parts.discard(m.partition())
     c.close()
-    return [t for part in times for t in part]
+    return [r for part in records for r in part]
 
 
 def forest_command(servers):
@@ -232,7 +283,7 @@ def forest_command(servers):
 
 def main():
     alone = "weir" in sys.argv[1:]
-    streams, each = (10_000, 60) if alone else (500, 400)
+    streams, each = (10_000, 100) if alone else (500, 400)
     total = streams * each
     with tempfile.TemporaryDirectory() as tmp, Servers(tmp) as servers:
         binary = os.path.join(tmp, "weir")
@@ -241,12 +292,16 @@ def main():
         servers.make_topics("events", "events.dlq", "events.scores", "events.river", "events.forest")
         fill(servers, "events", streams, each)
         print(f"{streams:,} streams, {PARTITIONS} partitions, {total:,} events\n")
-        print("| | events counted | events/CPU-s | events/s | resident MB | bytes a stream |\n|---|---|---|---|---|---|", flush=True)
+        print("| | events counted | events/CPU-s | with its start | with Redis's CPU | both | events/s | resident MB | bytes a stream |")
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
         empty = servers.redis_info("used_memory")
         took = drain(servers, "weir", weir_command(servers, binary, "bench", "events", "events.scores"), "events.scores", total)
         weir = report("weir run", took, f"{(servers.redis_info('used_memory') - empty) / streams:,.0f} (Redis)")
         if alone:
-            latency(servers, binary)
+            starts(servers, binary)
+            paced(servers, binary, 10_000, 1_000, 10)
+            paced(servers, binary, 10_000, 10_000, 10)
+            paced(servers, binary, 100_000, 10_000, 8)
             return
         state, ratios = os.path.join(tmp, "bytes"), []
         for name, command in (
