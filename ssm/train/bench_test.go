@@ -12,7 +12,7 @@ import (
 func BenchmarkStep(b *testing.B) {
 	d := ssm.Dims{
 		DModel: 64, DInner: 128, DState: 16, DConv: 4, DTRank: 4, NLayer: 2,
-		NInput: 12, NOutput: 5, UseConvBias: true, NormEps: 1e-5,
+		NInput: 12, NOutput: testForecasts.outputs(), UseConvBias: true, NormEps: 1e-5,
 	}
 	t, err := NewTrainer(randomModel(b, d, 1), testForecasts, Options{Rate: 1e-3, Clip: 1, Steps: 1000})
 	if err != nil {
