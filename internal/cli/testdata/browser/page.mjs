@@ -176,9 +176,9 @@ check(/difference 0\b/.test(await text(page, "twin-text")), "the page says so");
 
 // The pace.
 await page.locator("#speeds button", { hasText: "pause" }).click();
-await until(page, () => document.querySelector("#speeds button[aria-pressed=true]").textContent === "pause");
+await page.locator("#speeds button[aria-pressed=true]", { hasText: "pause" }).waitFor();
 await page.locator("#speeds button", { hasText: "10 min/s" }).click();
-await until(page, () => document.querySelector("#speeds button[aria-pressed=true]").textContent === "10 min/s");
+await page.locator("#speeds button[aria-pressed=true]", { hasText: "10 min/s" }).waitFor();
 
 // Pictures of both themes, and what axe says of them.
 await pick(page, "machine-1-2");
@@ -196,6 +196,7 @@ await page.screenshot({ path: join(out, "page-dark.png") });
 // Forget a stream: not without being asked.
 await pick(page, "machine-1-6/f02");
 await until(page, () => document.querySelectorAll("#s-profile dd").length > 5);
+const old = (await ask("streams/machine-1-6%2Ff02")).events;
 await page.click("#forget");
 await accessible(page, "the question");
 await page.locator("#ask button", { hasText: "Keep it" }).click();
@@ -203,7 +204,7 @@ await page.click("#forget");
 await page.click("#ask-yes");
 await until(page, () => /begins anew/.test(document.getElementById("toast").textContent));
 const seen = (await ask("streams/machine-1-6%2Ff02")).events;
-check(seen < 100, "a forgotten stream begins anew: " + seen + " events");
+check(seen < old, "a forgotten stream begins anew: " + seen + " events");
 await page.context().close();
 
 // A phone.
