@@ -57,10 +57,5 @@ func (w *Worker) writeGauges(ctx context.Context) error {
 }
 
 func (w *Worker) writeSome(ctx context.Context, gauges []Message) error {
-	if len(gauges) == 0 {
-		return nil
-	}
-	return w.Retry.Do(ctx, "kafka", "produce metrics", func(ctx context.Context) error {
-		return w.Gauges.Write(ctx, gauges)
-	})
+	return w.send(ctx, "produce metrics", w.Gauges, gauges)
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/segmentio/kafka-go"
+
+	"github.com/weirstream/weir/pipeline/encoding"
 )
 
 // A Message is one record of a log, read or to be written.
@@ -20,6 +22,15 @@ type Message struct {
 	Key     []byte // nil where the record has none
 	Value   []byte // nil for a tombstone
 	Headers []kafka.Header
+}
+
+// Record is the message as decoders read it. Its headers are appended to headers, whose
+// memory it keeps.
+func (m *Message) Record(headers []encoding.Header) encoding.Record {
+	for _, h := range m.Headers {
+		headers = append(headers, encoding.Header{Key: h.Key, Value: h.Value})
+	}
+	return encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: headers}
 }
 
 // fingerprint identifies a record by place and content, so that a log that was cut

@@ -59,11 +59,8 @@ func (w *Worker) decodeOne(ctx context.Context, dst []operator.Event, d *encodin
 	if len(m.Value) > w.MaxBytes {
 		return dst, oneFault(encoding.ReasonTooLarge, fmt.Sprintf("value of %d bytes, input.max_bytes is %d", len(m.Value), w.MaxBytes)), nil
 	}
-	w.headers = w.headers[:0]
-	for _, h := range m.Headers {
-		w.headers = append(w.headers, encoding.Header{Key: h.Key, Value: h.Value})
-	}
-	r := encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: w.headers}
+	r := m.Record(w.headers[:0])
+	w.headers = r.Headers
 	if err := w.learnSchema(ctx, d, r); err != nil {
 		return dst, nil, err
 	}
@@ -79,8 +76,11 @@ func (w *Worker) decodeOne(ctx context.Context, dst []operator.Event, d *encodin
 // waited for, as Kafka and the store are: what a record means must not depend on when it is
 // read.
 func (w *Worker) learnSchema(ctx context.Context, d *encoding.Decoder, r encoding.Record) error {
+	if w.Registry == nil {
+		return nil
+	}
 	name, missing := d.MissingSchema(r)
-	if !missing || w.Registry == nil {
+	if !missing {
 		return nil
 	}
 	return w.Retry.Do(ctx, "registry", "read schema", func(ctx context.Context) error {

@@ -30,13 +30,16 @@ func (w *Worker) write(ctx context.Context) error {
 // endOfLog is beyond every offset.
 const endOfLog = 1<<63 - 1
 
-func (w *Worker) writeScores(ctx context.Context, scores []Message) error {
-	if len(scores) == 0 {
+// send writes messages, if there are any, however often it takes.
+func (w *Worker) send(ctx context.Context, op string, sink Sink, msgs []Message) error {
+	if len(msgs) == 0 {
 		return nil
 	}
-	return w.Retry.Do(ctx, "kafka", "produce", func(ctx context.Context) error {
-		return w.Scores.Write(ctx, scores)
-	})
+	return w.Retry.Do(ctx, "kafka", op, func(ctx context.Context) error { return sink.Write(ctx, msgs) })
+}
+
+func (w *Worker) writeScores(ctx context.Context, scores []Message) error {
+	return w.send(ctx, "produce", w.Scores, scores)
 }
 
 // writeFittingScores sends the scores one by one. The record of one that the topic cannot
@@ -77,12 +80,7 @@ func (w *Worker) writeLetters(ctx context.Context, last int64) error {
 }
 
 func (w *Worker) writeThem(ctx context.Context, letters []Message) error {
-	if len(letters) == 0 {
-		return nil
-	}
-	return w.Retry.Do(ctx, "kafka", "dead letter", func(ctx context.Context) error {
-		return w.DeadLetters.Write(ctx, letters)
-	})
+	return w.send(ctx, "dead letter", w.DeadLetters, letters)
 }
 
 // writeShortened sends the dead letters one by one, and of one that the topic cannot take

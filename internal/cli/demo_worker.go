@@ -38,11 +38,7 @@ func (c *demoWorkerCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
-	svc, err := openService(cfg, std)
-	if err != nil {
-		return err
-	}
-	return svc.run(ctx)
+	return operate(ctx, cfg, std)
 }
 
 // keptKills is how many deaths of the operator are remembered.

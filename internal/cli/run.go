@@ -38,6 +38,11 @@ func (c *runCmd) Run(ctx context.Context, std *streams) error {
 	if err != nil {
 		return err
 	}
+	return operate(ctx, cfg, std)
+}
+
+// operate runs the operator of a configuration until ctx ends.
+func operate(ctx context.Context, cfg config.Config, std *streams) error {
 	svc, err := openService(cfg, std)
 	if err != nil {
 		return err

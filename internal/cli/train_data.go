@@ -182,11 +182,7 @@ func (t *telemetryFiles) readJSON(file *telemetryFile, r io.Reader) error {
 // addMessage keeps the values of one record's events. A count that only grows is left out:
 // its rate is what is scored, and its values are none.
 func (t *telemetryFiles) addMessage(file *telemetryFile, decoder *encoding.Decoder, m *pipeline.Message) {
-	headers := make([]encoding.Header, len(m.Headers))
-	for i, h := range m.Headers {
-		headers[i] = encoding.Header{Key: h.Key, Value: h.Value}
-	}
-	events, faults := decoder.Decode(t.events[:0], encoding.Record{Key: m.Key, Value: m.Value, Time: m.Time, Headers: headers})
+	events, faults := decoder.Decode(t.events[:0], m.Record(nil))
 	for i := range faults {
 		t.fault(file, m.Offset, "%v", &faults[i])
 	}

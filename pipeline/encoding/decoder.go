@@ -84,10 +84,14 @@ func (d *Decoder) MissingSchema(r Record) (name string, missing bool) {
 		return "", false
 	}
 	r, fault := UnwrapCloudEvent(r)
-	if fault != nil || d.encoding == "auto" && recognise(r) != "avro" {
+	if fault != nil {
 		return "", false
 	}
-	return d.avro.Missing(r)
+	// What a record is takes longer to tell than whether it begins with an unknown schema.
+	if name, missing = d.avro.Missing(r); missing && d.encoding == "auto" && recognise(r) != "avro" {
+		return "", false
+	}
+	return name, missing
 }
 
 // LearnSchema tells the decoder what a schema is: its text behind those of the schemas that

@@ -17,7 +17,7 @@ import (
 // A point's stream is its measurement with its tags sorted, its fields keep their names.
 // Integers (8i, 8u) are rounded to float64, booleans are 1 and 0, and strings are left
 // out, as they are no numbers. Lines end in \n or \r\n; empty lines and comments (#) are
-// no points, so they do not count for Point.Index.
+// no points, so they do not count for Event.Index.
 //
 // Escapes are those of InfluxDB's documentation: a backslash before a comma or a space
 // (and, outside of the measurement, an equals sign), and before a quotation mark or a

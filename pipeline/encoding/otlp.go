@@ -34,8 +34,8 @@ type OTLPOptions struct {
 //   - Summary: "count", "mean" and a field for each quantile, "p50" or "p99.9";
 //     Cumulative.
 //
-// A data point that says it has no recorded value counts for Point.Index, and is neither
-// a Point nor a Fault. Exemplars are not read. Bytes that are no protobuf cost the point,
+// A data point that says it has no recorded value counts for Event.Index, and is neither
+// an event nor a Fault. Exemplars are not read. Bytes that are no protobuf cost the point,
 // or the part of the record, that they are found in, which counts as one point.
 type OTLP struct {
 	batch

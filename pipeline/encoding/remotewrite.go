@@ -18,8 +18,8 @@ import (
 // the other labels. Samples of a series that its metadata (2.0) or
 // the end of its name (1.0: _total, _count, _sum, _bucket) calls a counter are Cumulative;
 // the others are Instant. A native histogram is a point with
-// the fields "count" and "mean". A stale marker counts for Point.Index, and is neither a
-// Point nor a Fault. Exemplars and the metadata of 1.0 are not read.
+// the fields "count" and "mean". A stale marker counts for Event.Index, and is neither an
+// event nor a Fault. Exemplars and the metadata of 1.0 are not read.
 //
 // A series with bad labels is one Fault and counts as one point.
 type RemoteWrite struct {
